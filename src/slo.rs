@@ -57,6 +57,11 @@ impl ErrorCodes {
         })
     }
 
+    /// The patterns as they were written.
+    pub fn patterns(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(Pattern::to_string)
+    }
+
     /// The codes named one by one: their series exist from the start.
     pub fn literals(&self) -> impl Iterator<Item = Code> {
         self.0.iter().filter_map(|pattern| match *pattern {

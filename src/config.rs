@@ -1,0 +1,453 @@
+//! Configuration: raw YAML to validated values, once. Whoever holds a [`Config`] need not check it again.
+
+mod print;
+mod raw;
+pub(crate) mod scalar;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde_saphyr::{Location, Spanned};
+
+use crate::decode::{Field, Format};
+use crate::record::Method;
+use crate::slo::{ErrorCodes, LatencyObjective, Objectives};
+
+/// The built-in profile: bingo's endpoints and objectives, a file an operator could have written.
+pub const PROFILE: &str = include_str!("config/profile.yaml");
+
+/// Largest configuration file read. A thousand endpoints take 0.1 MiB.
+const FILE_BYTES: u64 = 1 << 20;
+
+/// This release, named where something is refused that a later one brings.
+pub(crate) const RELEASE: &str = env!("CARGO_PKG_VERSION");
+
+/// The validated configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The reverse proxy's access log.
+    pub access: Access,
+    /// What is counted apart. No two have the same method and path, and no path has two spellings.
+    pub endpoints: Vec<Endpoint>,
+    /// The route of everything that no endpoint matches, `[a-z][a-z0-9_]*`.
+    pub unmatched: String,
+    /// Codes that spend the error budget where an endpoint has no list of its own, and of what is unmatched.
+    pub error_codes: ErrorCodes,
+    /// Bounds on what logs can make us use.
+    pub limits: Limits,
+}
+
+/// Where the access log is and how it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Absolute paths and globs that parse; at least one.
+    pub paths: Vec<String>,
+    /// How lines are written.
+    pub format: Format,
+    /// JSON keys that stand for our fields, over the built-in aliases; dots reach into nested objects.
+    pub fields: BTreeMap<Field, String>,
+    /// Upstreams known in advance, `host:port` or `unix:/path`; at most `limits.upstreams`.
+    pub upstreams: Vec<String>,
+}
+
+/// A method and a path template that are counted apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endpoint {
+    /// Neither HEAD, CONNECT nor OTHER.
+    pub method: Method,
+    /// `/`, or segments without a slash at the end; `{name}` stands for any one segment.
+    pub path: String,
+    /// A health check: it has no objective.
+    pub probe: bool,
+    /// What is asked of it. The error codes are its own or the global ones.
+    pub objectives: Objectives,
+}
+
+/// Bounds on what logs can make us use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest line, in bytes.
+    pub line_bytes: usize,
+    /// Files followed at one time.
+    pub files: usize,
+    /// Time series the configuration may create. Not checked here: the tally knows what it makes.
+    pub series: usize,
+    /// Upstreams told apart.
+    pub upstreams: usize,
+}
+
+/// What the command line says instead of the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--source.access`: replaces the paths of the access log; empty leaves them.
+    pub access: Vec<String>,
+}
+
+/// Why there is no configuration, on one line: where, and what was expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file or the flag.
+    place: Option<String>,
+    /// Line and column, from 1.
+    position: Option<(u64, u64)>,
+    problem: String,
+}
+
+impl Config {
+    /// Reads the file over the built-in profile, and what the command line says over both.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or anything in it or in `overrides` is not as it must be.
+    pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let profile = raw::Config::parse(PROFILE).map_err(|error| error.of("built-in profile"))?;
+        let Some(file) = file else {
+            return validate(profile, overrides).map_err(|error| error.of("built-in profile"));
+        };
+        read_file(file)
+            .and_then(|text| raw::Config::parse(&text))
+            .and_then(|raw| validate(raw.or(profile), overrides))
+            .map_err(|error| error.of(&file.display().to_string()))
+    }
+
+    /// The configuration in force as YAML that loads to an equal one; the commented profile where it is that.
+    pub fn to_yaml(&self) -> String {
+        match Self::load(None, &Overrides::default()) {
+            Ok(profile) if profile == *self => PROFILE.to_owned(),
+            _ => print::config(self),
+        }
+    }
+}
+
+impl ConfigError {
+    /// At a place in a file that [`ConfigError::of`] names.
+    fn at(location: &Location, problem: impl Into<String>) -> Self {
+        let position = (*location != Location::UNKNOWN).then(|| (location.line(), location.column()));
+        Self {
+            place: None,
+            position,
+            problem: problem.into(),
+        }
+    }
+
+    fn new(problem: impl Into<String>) -> Self {
+        Self::at(&Location::UNKNOWN, problem)
+    }
+
+    /// Names the place, unless it is known.
+    fn of(mut self, place: &str) -> Self {
+        self.place.get_or_insert_with(|| place.to_owned());
+        self
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // One line, whatever stands in a path or came out of the YAML parser.
+        let place = self
+            .place
+            .as_deref()
+            .unwrap_or("configuration")
+            .replace(char::is_control, "?");
+        let problem = self.problem.replace(char::is_control, " ");
+        match self.position {
+            Some((line, column)) => write!(f, "{place}:{line}:{column}: {problem}"),
+            None => write!(f, "{place}: {problem}"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+fn read_file(path: &Path) -> Result<String, ConfigError> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(FILE_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| {
+        ConfigError::new(format!(
+            "failed to read the configuration: {error}: correct --config.file, or leave it out for the built-in profile"
+        ))
+    })?;
+    if bytes.len() as u64 > FILE_BYTES {
+        return Err(ConfigError::new("expected a configuration of at most 1MiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        ConfigError::new(format!(
+            "expected UTF-8: byte {} is not",
+            error.utf8_error().valid_up_to() + 1
+        ))
+    })
+}
+
+fn validate(raw: raw::Config, overrides: &Overrides) -> Result<Config, ConfigError> {
+    if let Some(path) = raw.sources.app.paths.first() {
+        let problem = format!("sources.app.paths: expected []: bingo's own log is not in release {RELEASE}");
+        return Err(ConfigError::at(&path.referenced, problem));
+    }
+    let error_codes = error_codes("error_codes", &raw.error_codes.unwrap_or_default())?;
+    let limits = limits(&raw.limits)?;
+    Ok(Config {
+        access: access(raw.sources.access, overrides, &limits)?,
+        endpoints: endpoints(&raw.endpoints.unwrap_or_default(), &error_codes)?,
+        unmatched: one("unmatched", raw.unmatched.as_ref(), scalar::name)?,
+        error_codes,
+        limits,
+    })
+}
+
+fn access(raw: raw::Access, overrides: &Overrides, limits: &Limits) -> Result<Access, ConfigError> {
+    if let Some(glob) = raw.rotated.first() {
+        let problem = format!(
+            "sources.access.rotated: expected []: further places for rotated files are not in release {RELEASE}"
+        );
+        return Err(ConfigError::at(&glob.referenced, problem));
+    }
+    let format = raw.format.as_ref().map(format).transpose()?.unwrap_or_default();
+    let fields = raw
+        .fields
+        .map(|fields| self::fields(&fields, format))
+        .transpose()?
+        .unwrap_or_default();
+    let upstreams = raw
+        .upstreams
+        .map(|upstreams| self::upstreams(&upstreams, limits))
+        .transpose()?
+        .unwrap_or_default();
+    // Checked even where the command line replaces them: a broken file should not work by accident.
+    let mut paths = raw
+        .paths
+        .as_ref()
+        .map(|paths| all("sources.access.paths", &paths.value, scalar::path))
+        .transpose()?
+        .unwrap_or_default();
+    if !overrides.access.is_empty() {
+        paths = overriding(&overrides.access)?;
+    }
+    if paths.is_empty() {
+        let location = raw.paths.map_or(Location::UNKNOWN, |paths| paths.referenced);
+        let problem = format!(
+            "sources.access.paths: expected at least one path: the access log is the only source of release {RELEASE}"
+        );
+        return Err(ConfigError::at(&location, problem));
+    }
+    Ok(Access {
+        paths,
+        format,
+        fields,
+        upstreams,
+    })
+}
+
+fn overriding(paths: &[String]) -> Result<Vec<String>, ConfigError> {
+    let mut read: Vec<String> = Vec::new();
+    for path in paths {
+        let parsed = match scalar::path(path) {
+            Ok(path) if read.contains(&path) => Err("expected it once".to_owned()),
+            parsed => parsed,
+        };
+        read.push(parsed.map_err(|expected| {
+            ConfigError::new(format!("{:?}: {expected}", shown(path))).of("--source.access")
+        })?);
+    }
+    Ok(read)
+}
+
+fn format(raw: &Spanned<raw::Format>) -> Result<Format, ConfigError> {
+    let name = match &raw.value {
+        raw::Format::Name(name) => name.as_str(),
+        raw::Format::Pattern(patterns) => patterns.keys().next().map_or("{}", String::as_str),
+    };
+    let expected = "expected auto, json or combined";
+    let problem = match (&raw.value, name) {
+        (raw::Format::Name(_), "auto") => return Ok(Format::Auto),
+        (raw::Format::Name(_), "json") => return Ok(Format::Json),
+        (raw::Format::Name(_), "combined") => return Ok(Format::Combined),
+        (_, "nginx" | "haproxy" | "caddy" | "traefik" | "envoy" | "regex") => {
+            format!("{name} is not in release {RELEASE}: {expected}")
+        }
+        _ => format!("{:?}: {expected}", shown(name)),
+    };
+    Err(ConfigError::at(
+        &raw.referenced,
+        format!("sources.access.format: {problem}"),
+    ))
+}
+
+fn fields(
+    raw: &Spanned<BTreeMap<String, raw::Text>>,
+    format: Format,
+) -> Result<BTreeMap<Field, String>, ConfigError> {
+    if format == Format::Combined && !raw.value.is_empty() {
+        let problem = "sources.access.fields: expected {}: they name JSON keys, and the format is combined";
+        return Err(ConfigError::at(&raw.referenced, problem));
+    }
+    let read = |(field, key): (&String, &raw::Text)| {
+        let place = "sources.access.fields";
+        let field = scalar::field(field).map_err(|expected| {
+            ConfigError::at(
+                &key.referenced,
+                format!("{place}: {:?}: {expected}", shown(field)),
+            )
+        })?;
+        Ok((
+            field,
+            one(&format!("{place}.{field}"), Some(key), scalar::json_key)?,
+        ))
+    };
+    raw.value.iter().map(read).collect()
+}
+
+fn upstreams(raw: &Spanned<Vec<raw::Text>>, limits: &Limits) -> Result<Vec<String>, ConfigError> {
+    let upstreams = all("sources.access.upstreams", &raw.value, scalar::upstream)?;
+    if upstreams.len() > limits.upstreams {
+        let problem = format!(
+            "sources.access.upstreams: expected at most {} (limits.upstreams), found {}",
+            limits.upstreams,
+            upstreams.len()
+        );
+        return Err(ConfigError::at(&raw.referenced, problem));
+    }
+    Ok(upstreams)
+}
+
+fn endpoints(raw: &[raw::Endpoint], global: &ErrorCodes) -> Result<Vec<Endpoint>, ConfigError> {
+    let mut seen = HashSet::new();
+    let mut spellings: HashMap<String, &str> = HashMap::new();
+    let mut endpoints = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.iter().enumerate() {
+        let key = format!("endpoints[{index}]");
+        let endpoint = endpoint(&key, raw, global)?;
+        let place = || &raw.path.referenced;
+        if !seen.insert((endpoint.method, &raw.path.value)) {
+            let problem = format!(
+                "{key}: {} {} is here for the second time: expected it once",
+                endpoint.method, endpoint.path
+            );
+            return Err(ConfigError::at(place(), problem));
+        }
+        // A route label has to mean one path.
+        let spelling = spellings
+            .entry(scalar::shape(&endpoint.path))
+            .or_insert(&raw.path.value);
+        if *spelling != endpoint.path {
+            let problem = format!(
+                "{key}.path: {:?}: expected {spelling:?}, as the same path is spelled above",
+                endpoint.path
+            );
+            return Err(ConfigError::at(place(), problem));
+        }
+        endpoints.push(endpoint);
+    }
+    Ok(endpoints)
+}
+
+fn endpoint(key: &str, raw: &raw::Endpoint, global: &ErrorCodes) -> Result<Endpoint, ConfigError> {
+    let method = one(&format!("{key}.method"), Some(&raw.method), scalar::method)?;
+    let path = one(&format!("{key}.path"), Some(&raw.path), scalar::template)?;
+    let codes = raw
+        .error_codes
+        .as_ref()
+        .map(|codes| error_codes(&format!("{key}.error_codes"), codes))
+        .transpose()?;
+    let mut wanted = Objectives {
+        error_codes: codes.unwrap_or_else(|| global.clone()),
+        ..Objectives::default()
+    };
+    if let Some(objectives) = &raw.objectives {
+        let key = format!("{key}.objectives");
+        if raw.probe {
+            let problem =
+                format!("{key}: expected none on a probe: health checks are never part of an objective");
+            return Err(ConfigError::at(&objectives.referenced, problem));
+        }
+        let ratio = |name: &str, text| one(&format!("{key}.{name}"), Some(text), scalar::ratio);
+        wanted.availability = objectives
+            .value
+            .availability
+            .as_ref()
+            .map(|text| ratio("availability", text))
+            .transpose()?;
+        if let Some(latency) = &objectives.value.latency {
+            wanted.latency = Some(LatencyObjective {
+                under: one(
+                    &format!("{key}.latency.under"),
+                    Some(&latency.under),
+                    scalar::duration,
+                )?,
+                ratio: ratio("latency.ratio", &latency.ratio)?,
+            });
+        }
+    }
+    Ok(Endpoint {
+        method,
+        path,
+        probe: raw.probe,
+        objectives: wanted,
+    })
+}
+
+fn error_codes(key: &str, raw: &[raw::Text]) -> Result<ErrorCodes, ConfigError> {
+    let codes = all(key, raw, scalar::error_code)?;
+    ErrorCodes::parse(&codes).map_err(|problem| ConfigError::new(format!("{key}: {problem}")))
+}
+
+fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
+    Ok(Limits {
+        line_bytes: one("limits.line_bytes", raw.line_bytes.as_ref(), |t| {
+            scalar::size(t, 1 << 10..=64 << 20)
+        })?,
+        files: one("limits.files", raw.files.as_ref(), |t| {
+            scalar::count(t, 1..=100_000)
+        })?,
+        series: one("limits.series", raw.series.as_ref(), |t| {
+            scalar::count(t, 1..=1_000_000)
+        })?,
+        upstreams: one("limits.upstreams", raw.upstreams.as_ref(), |t| {
+            scalar::count(t, 0..=1_000)
+        })?,
+    })
+}
+
+/// Reads one value. None is there only where the built-in profile lacks it, which a test rules out.
+fn one<T>(
+    key: &str,
+    text: Option<&raw::Text>,
+    parse: impl FnOnce(&str) -> Result<T, scalar::Expected>,
+) -> Result<T, ConfigError> {
+    let text = text.ok_or_else(|| ConfigError::new(format!("{key}: expected a value")))?;
+    parse(&text.value).map_err(|expected| {
+        ConfigError::at(
+            &text.referenced,
+            format!("{key}: {:?}: {expected}", shown(&text.value)),
+        )
+    })
+}
+
+/// Reads a list whose values differ.
+fn all<T>(
+    key: &str,
+    texts: &[raw::Text],
+    parse: impl Fn(&str) -> Result<T, scalar::Expected>,
+) -> Result<Vec<T>, ConfigError> {
+    let mut seen = HashSet::new();
+    let read = |(index, text): (usize, &raw::Text)| {
+        one(&format!("{key}[{index}]"), Some(text), |value| {
+            let parsed = parse(value)?;
+            // The set borrows from `texts`, `value` does not.
+            if !seen.insert(text.value.clone()) {
+                return Err("expected it once".to_owned());
+            }
+            Ok(parsed)
+        })
+    };
+    texts.iter().enumerate().map(read).collect()
+}
+
+/// Enough of a text to find it by.
+fn shown(text: &str) -> &str {
+    text.char_indices().nth(100).map_or(text, |(end, _)| &text[..end])
+}
