@@ -1,6 +1,30 @@
 //! Turns the logs of a bingo node and its reverse proxy into metrics.
+//!
+//! ```text
+//! files --tail--> complete lines --decode--> Request --route--> row --count--> Tally --expose--> text, JSON
+//!         I/O                       pure               pure           pure            HTTP at the edge
+//! ```
+//!
+//! One thread per source does all of it, batch by batch, and owns all of it. It meets the HTTP side in one place,
+//! a published state that is taken whole. ARCHITECTURE.md has the map and what must stay true.
+
 pub mod cli;
 pub mod config;
+pub mod model;
+
+pub mod access;
 pub mod decode;
+pub mod health;
+pub mod ingest;
 pub mod record;
+pub mod route;
 pub mod slo;
+pub mod tail;
+pub mod tally;
+
+pub mod metrics;
+pub mod serve;
+
+pub mod clock;
+pub mod log;
+pub mod process;

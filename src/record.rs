@@ -112,6 +112,9 @@ impl Code {
     /// No code, or one outside 100-599.
     pub const NONE: Self = Self(0);
 
+    /// Stands for codes that came after `limits.series` was reached.
+    pub const OTHER: Self = Self(1);
+
     /// `status` where it is a status code, else [`Code::NONE`].
     pub const fn new(status: i64) -> Self {
         if status >= 100 && status <= 599 {
@@ -123,15 +126,16 @@ impl Code {
 
     /// The number, where there is one.
     pub const fn number(self) -> Option<u16> {
-        if self.0 == 0 { None } else { Some(self.0) }
+        if self.0 < 100 { None } else { Some(self.0) }
     }
 }
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.number() {
-            Some(number) => write!(f, "{number}"),
-            None => f.write_str("none"),
+        match *self {
+            Self::NONE => f.write_str("none"),
+            Self::OTHER => f.write_str("other"),
+            Self(number) => write!(f, "{number}"),
         }
     }
 }

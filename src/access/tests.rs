@@ -1,0 +1,164 @@
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{Config, Overrides};
+
+fn model(path: &str) -> Arc<Model> {
+    let overrides = Overrides {
+        access: vec![path.to_owned()],
+    };
+    Arc::new(Model::new(Config::load(None, &overrides).unwrap()).unwrap())
+}
+
+fn now(seconds: u64) -> Now {
+    Now {
+        unix: 1_795_464_000_000,
+        elapsed: Duration::from_secs(seconds),
+    }
+}
+
+/// A source over one file that grows by `chunks`, with a pass after each.
+fn run(chunks: &[&[u8]]) -> (Access, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("access.log");
+    fs::write(&path, "").unwrap();
+    let mut access = Access::new(model(path.to_str().unwrap()), ReadFrom::End);
+    access.pass(now(0), true);
+    for (second, chunk) in (1..).zip(chunks) {
+        OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(chunk)
+            .unwrap();
+        access.pass(now(second), true);
+    }
+    (access, dir)
+}
+
+const LINE: &[u8] = br#"{"request":"GET /api/movie/5 HTTP/1.1","status":200,"request_time":0.4}"#;
+
+/// Text that is often nearly a line, so that every decoder is reached.
+fn log_like() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just(LINE.to_vec()),
+        Just(br#"1.2.3.4 - - [29/Nov/2023:22:24:44 +0000] "GET / HTTP/1.1" 200 5 "-" "-""#.to_vec()),
+        Just(b"\n".to_vec()),
+        Just(b"\r\n".to_vec()),
+        Just(b"\n\n".to_vec()),
+        Just(br#"{"status":"#.to_vec()),
+        Just(b"\"}".to_vec()),
+        prop::collection::vec(any::<u8>(), 0..30),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn lines_read_are_counted_ignored_or_rejected(data in log_like(), cuts: Vec<prop::sample::Index>) {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(data.len() + 1)).chain([0, data.len()]).collect();
+        cuts.sort_unstable();
+        let chunks: Vec<&[u8]> = cuts.windows(2).map(|cut| &data[cut[0]..cut[1]]).collect();
+        let tally = run(&chunks).0.tally;
+
+        let lines = data.iter().filter(|byte| **byte == b'\n').count() as u64;
+        prop_assert_eq!(tally.lines.total(), lines);
+        let requests: u64 = tally.rows.iter().map(|row| row.codes.total()).sum();
+        prop_assert_eq!(tally.lines.counted, requests, "each counted line is in one row under one code");
+        let durations = tally.rows.iter().flat_map(|row| &row.durations).map(crate::tally::Histogram::count).sum::<u64>();
+        prop_assert_eq!(requests, durations + tally.unmeasured.iter().sum::<u64>());
+        prop_assert_eq!(&tally, &run(&[&data]).0.tally, "any chunking gives the same counts");
+    }
+}
+
+#[test]
+fn a_saved_state_comes_back_as_it_was() {
+    let (access, _dir) = run(&[LINE, b"\nnonsense\n", LINE]);
+    let saved = serde_json::to_vec(&access.state()).unwrap();
+    let restored: State = serde_json::from_slice(&saved).unwrap();
+    assert_eq!(restored, access.state());
+    assert_eq!(
+        (
+            restored.tally.lines.counted,
+            restored.tally.lines.rejected_total()
+        ),
+        (1, 1)
+    );
+    assert_eq!(restored.positions.len(), 1);
+    assert!(
+        !String::from_utf8(saved).unwrap().contains("nonsense"),
+        "positions hold hashes, not log text"
+    );
+}
+
+#[test]
+fn the_configuration_is_swapped_between_two_lines() {
+    let (mut access, dir) = run(&[LINE, b"\n"]);
+    let path = dir.path().join("access.log");
+    let mut config = access.model.config.clone();
+    config
+        .endpoints
+        .retain(|endpoint| endpoint.path == "/api/movie/{id}" || endpoint.path == "/ping");
+    config.endpoints[1].objectives.latency = None;
+    access.swap(Arc::new(Model::new(config).unwrap()));
+
+    OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap()
+        .write_all(&[LINE, b"\n"].concat())
+        .unwrap();
+    access.pass(now(9), true);
+    let row = |tally: &Tally, route: &str| {
+        tally
+            .rows
+            .iter()
+            .find(|row| &*row.route == route)
+            .map(|row| row.codes.total())
+    };
+    assert_eq!(
+        row(&access.tally, "/api/movie/{id}"),
+        Some(2),
+        "counts and positions stay"
+    );
+    assert_eq!(row(&access.tally, "/api/customer"), None);
+    assert_eq!(access.tally.lines.counted, 2);
+}
+
+#[test]
+fn an_unfinished_end_is_decoded_or_rejected_as_truncated() {
+    let model = model("/nowhere");
+    let mut tally = Tally::new(&model);
+    count(&model, &mut tally, Line::Unfinished(LINE), now(0));
+    count(&model, &mut tally, Line::Unfinished(&LINE[..40]), now(0));
+    assert_eq!(
+        (
+            tally.lines.counted,
+            tally.lines.rejected[Reject::Truncated as usize]
+        ),
+        (1, 1)
+    );
+}
+
+#[test]
+fn complete_or_not_or_unknown() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("access.log");
+    let mut access = Access::new(model(path.to_str().unwrap()), ReadFrom::End);
+    let mut complete = |second: u64| {
+        access.pass(now(second), true);
+        access.snapshot(now(second), 0).complete
+    };
+    assert_eq!(complete(0), None, "a source that never matched a file");
+    std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+    assert_eq!(complete(1), None);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, [LINE, b"\n"].concat()).unwrap();
+    assert_eq!(complete(2), Some(true));
+    fs::write(&path, "garbage\n".repeat(9)).unwrap();
+    assert_eq!(complete(3), Some(false));
+}

@@ -1,0 +1,40 @@
+//! The one place that reads clocks. Everything else is handed a [`Now`], once per batch.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::record::UnixMillis;
+
+/// One instant on both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Wall clock: compared with the time stamps in lines, shown to people. May jump.
+    pub unix: UnixMillis,
+    /// Time since the clock was made: for intervals. Never goes back.
+    pub elapsed: Duration,
+}
+
+/// The machine's clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    started: Instant,
+}
+
+impl Clock {
+    /// A clock whose `elapsed` begins now.
+    #[expect(clippy::disallowed_methods, reason = "this is the edge that reads the clock")]
+    pub fn start() -> Self {
+        Self {
+            started: Instant::now(),
+        }
+    }
+
+    /// The present instant. A wall clock before 1970 reads as 1970.
+    #[expect(clippy::disallowed_methods, reason = "this is the edge that reads the clock")]
+    pub fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now {
+            unix: UnixMillis::try_from(unix.as_millis()).unwrap_or(UnixMillis::MAX),
+            elapsed: self.started.elapsed(),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the exporter knows of itself: `bingo_exporter_*` and `process_*`.
+
+use std::fmt;
+
+use super::{Families, Scrape};
+use crate::access::Snapshot;
+use crate::process::ProcessStats;
+use crate::record::{Reject, UnixMillis, Unmeasured};
+use crate::tail::{FileState, Rotation};
+
+/// The exporter's own figures, read at the scrape.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
+    /// Of the operating system.
+    pub process: ProcessStats,
+    /// How often each limit of the HTTP server and the log was hit.
+    pub limit_hits: Vec<(&'static str, u64)>,
+}
+
+pub(super) fn encode(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
+    lines(families, scrape)?;
+    files(families, scrape)?;
+    trust(families, scrape)?;
+    limits(families, scrape)?;
+    process(families, &scrape.own.process)
+}
+
+fn lines(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
+    let sources = || {
+        scrape
+            .sources
+            .iter()
+            .map(|source| (source.source.as_str(), &source.state.tally))
+    };
+    families.counter(
+        "bingo_exporter_lines",
+        "Complete lines read, by what became of them; the three add up to all lines.",
+        sources().flat_map(|(name, tally)| {
+            let lines = &tally.lines;
+            [
+                ("counted", lines.counted),
+                ("ignored", lines.ignored),
+                ("rejected", lines.rejected_total()),
+            ]
+            .map(|(result, count)| ([("source", name), ("result", result)], count))
+        }),
+    )?;
+    families.counter(
+        "bingo_exporter_rejected_lines",
+        "Lines that could not be counted, by reason.",
+        sources().flat_map(|(name, tally)| {
+            Reject::ALL.iter().map(move |reason| {
+                (
+                    [("source", name), ("reason", reason.as_str())],
+                    tally.lines.rejected[*reason as usize],
+                )
+            })
+        }),
+    )?;
+    families.counter(
+        "bingo_exporter_unmeasured_requests",
+        "Requests that were counted without a duration, by reason; most often the log format has no $request_time.",
+        sources().flat_map(|(name, tally)| {
+            Unmeasured::ALL.iter().map(move |reason| {
+                ([("source", name), ("reason", reason.as_str())], tally.unmeasured[*reason as usize])
+            })
+        }),
+    )?;
+    families.counter(
+        "bingo_exporter_late_lines",
+        "Lines read more than 60 seconds after their own time stamp: catching up, or a proxy that buffers its log.",
+        sources().map(|(name, tally)| ([("source", name)], tally.lines.late)),
+    )?;
+    families.gauge(
+        "bingo_exporter_last_line_timestamp_seconds",
+        "The newest time stamp seen in a line.",
+        sources().filter_map(|(name, tally)| {
+            tally
+                .lines
+                .last_timestamp
+                .map(|time| ([("source", name)], unix_seconds(time)))
+        }),
+    )
+}
+
+fn files(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
+    let sources = || {
+        scrape
+            .sources
+            .iter()
+            .map(|source| (source.source.as_str(), &**source))
+    };
+    families.counter(
+        "bingo_exporter_read_bytes",
+        "Bytes read from the logs.",
+        sources().map(|(name, source)| ([("source", name)], source.state.intake.read_bytes)),
+    )?;
+    families.gauge(
+        "bingo_exporter_unread_bytes",
+        "Bytes on disk that were not read yet, without the held part of an unfinished line.",
+        sources().map(|(name, source)| ([("source", name)], source.unread_bytes)),
+    )?;
+    families.gauge(
+        "bingo_exporter_oldest_unread_seconds",
+        "How long the oldest unread byte waited to be read, maximum of the last minute.",
+        sources().map(|(name, source)| ([("source", name)], source.oldest_unread_seconds)),
+    )?;
+    families.counter(
+        "bingo_exporter_lost_bytes",
+        "Bytes known to be gone before they were read: cut off by a truncation, say.",
+        sources().map(|(name, source)| ([("source", name)], source.state.intake.lost_bytes)),
+    )?;
+    families.gauge(
+        "bingo_exporter_files",
+        "Log files by what the exporter does with them; unreadable most often means a missing group, discarded that \
+         the path leads to /dev/null, missing that nothing matches a configured path.",
+        sources().flat_map(|(name, source)| {
+            FileState::ALL.iter().map(move |state| ([("source", name), ("state", state.as_str())], count(source, *state)))
+        }),
+    )?;
+    families.counter(
+        "bingo_exporter_rotations",
+        "How often a log file became another one.",
+        sources().flat_map(|(name, source)| {
+            Rotation::ALL.iter().map(move |kind| {
+                (
+                    [("source", name), ("kind", kind.as_str())],
+                    source.state.intake.rotations[*kind as usize],
+                )
+            })
+        }),
+    )
+}
+
+fn trust(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
+    families.gauge(
+        "bingo_exporter_complete",
+        "1 if in the last 10 minutes nothing was lost, every file could be read, no byte waited 30 seconds and at most \
+         1 % of the lines were rejected; absent without a log.",
+        scrape.sources.iter().filter_map(|source| {
+            source.complete.map(|complete| ([("source", source.source.as_str())], u64::from(complete)))
+        }),
+    )?;
+    families.single(
+        "bingo_exporter_catching_up",
+        "1 from the start until what was on disk then is counted; request metrics are left out meanwhile.",
+        Some(u64::from(scrape.is_catching_up())),
+    )?;
+    families.gauge(
+        "bingo_exporter_build_info",
+        "1; the version and the source revision that run.",
+        [(
+            [
+                ("version", env!("CARGO_PKG_VERSION")),
+                ("revision", env!("BINGO_EXPORTER_REVISION")),
+            ],
+            1u64,
+        )],
+    )
+}
+
+fn limits(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
+    let sum = |of: fn(&Snapshot) -> u64| scrape.sources.iter().map(|source| of(source)).sum::<u64>();
+    let sources = [
+        ("files", sum(|source| source.state.intake.over_limit)),
+        (
+            "line_bytes",
+            sum(|source| source.state.tally.lines.rejected[Reject::TooLong as usize]),
+        ),
+        ("series", sum(|source| source.state.tally.room.hits)),
+        ("upstreams", sum(|source| source.state.tally.upstreams.hits)),
+    ];
+    families.counter(
+        "bingo_exporter_limit_hits",
+        "How often a limit was hit: those of the configuration (limits.*), of the HTTP server and of the exporter's own log.",
+        sources.into_iter().chain(scrape.own.limit_hits.iter().copied()).map(|(limit, hits)| ([("limit", limit)], hits)),
+    )
+}
+
+fn process(families: &mut Families<'_>, process: &ProcessStats) -> fmt::Result {
+    families.single_counter(
+        "process_cpu_seconds",
+        "Processor time used by the exporter, user and system.",
+        process.cpu_seconds_total,
+    )?;
+    families.single("process_open_fds", "Open file descriptors.", process.open_fds)?;
+    families.single(
+        "process_max_fds",
+        "File descriptors the exporter may open.",
+        process.max_fds,
+    )?;
+    families.single(
+        "process_virtual_memory_bytes",
+        "Virtual memory size.",
+        process.virtual_memory_bytes,
+    )?;
+    families.single(
+        "process_resident_memory_bytes",
+        "Resident memory size.",
+        process.resident_memory_bytes,
+    )?;
+    families.single(
+        "process_start_time_seconds",
+        "When the exporter was started, Unix time.",
+        process.start_time_seconds,
+    )
+}
+
+fn count(source: &Snapshot, state: FileState) -> u64 {
+    source.files.iter().filter(|file| file.state == state).count() as u64
+}
+
+fn unix_seconds(millis: UnixMillis) -> f64 {
+    millis as f64 / 1e3
+}

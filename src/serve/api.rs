@@ -1,0 +1,205 @@
+//! `/api/v1/status`: the published state as JSON, for people and programs that are not Prometheus.
+//! Times are Unix seconds, durations seconds, sizes bytes; what is not known is `null` or absent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::access::Snapshot;
+use crate::record::{Reject, UnixMillis, Unmeasured};
+use crate::route::Row;
+use crate::slo::{Objectives, Slo};
+use crate::tail::{FileStatus, Rotation};
+use crate::tally::{CodeCounts, RowTally, Upstream};
+
+/// The whole document.
+#[derive(Debug, Serialize)]
+pub(super) struct Status<'a> {
+    version: &'static str,
+    revision: &'static str,
+    /// When the figures were taken.
+    time: f64,
+    /// Everything on disk at the start is counted; until then `endpoints` and `upstreams` are empty.
+    ready: bool,
+    sources: Vec<SourceStatus<'a>>,
+    endpoints: Vec<EndpointStatus<'a>>,
+    upstreams: Vec<UpstreamStatus<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct SourceStatus<'a> {
+    source: &'static str,
+    /// Whether the numbers of the last ten minutes can be trusted; `null` without a log.
+    complete: Option<bool>,
+    counted: u64,
+    ignored: u64,
+    rejected: u64,
+    rejected_by_reason: BTreeMap<&'static str, u64>,
+    unmeasured_by_reason: BTreeMap<&'static str, u64>,
+    late: u64,
+    last_line_time: Option<f64>,
+    read_bytes: u64,
+    unread_bytes: u64,
+    lost_bytes: u64,
+    oldest_unread_seconds: f64,
+    rotations: BTreeMap<&'static str, u64>,
+    files: &'a [FileStatus],
+}
+
+#[derive(Debug, Serialize)]
+struct EndpointStatus<'a> {
+    route: &'a str,
+    method: &'static str,
+    probe: bool,
+    requests: u64,
+    codes: BTreeMap<String, u64>,
+    response_bytes: u64,
+    retried: u64,
+    objectives: Vec<ObjectiveStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct ObjectiveStatus {
+    slo: &'static str,
+    /// Share that must be good.
+    objective: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold_seconds: Option<f64>,
+    good: u64,
+    bad: u64,
+    /// Share that was good since counting began; `null` before the first event.
+    ratio: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct UpstreamStatus<'a> {
+    upstream: &'a str,
+    attempts: u64,
+    codes: BTreeMap<String, u64>,
+}
+
+impl<'a> Status<'a> {
+    /// Of these sources.
+    pub(super) fn new(sources: &'a [Arc<Snapshot>]) -> Self {
+        let ready = !sources.iter().any(|source| source.catching_up);
+        let counted = || sources.iter().filter(move |_| ready);
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            revision: env!("BINGO_EXPORTER_REVISION"),
+            time: sources
+                .iter()
+                .map(|source| seconds(source.now.unix))
+                .fold(0.0, f64::max),
+            ready,
+            sources: sources.iter().map(|source| SourceStatus::new(source)).collect(),
+            endpoints: counted().flat_map(|source| EndpointStatus::all(source)).collect(),
+            upstreams: counted()
+                .flat_map(|source| source.state.tally.upstreams.iter().map(UpstreamStatus::new))
+                .collect(),
+        }
+    }
+}
+
+impl<'a> SourceStatus<'a> {
+    fn new(source: &'a Snapshot) -> Self {
+        let (tally, intake) = (&source.state.tally, &source.state.intake);
+        let named = |names: Vec<&'static str>, counts: &[u64]| {
+            names.into_iter().zip(counts.iter().copied()).collect()
+        };
+        Self {
+            source: source.source.as_str(),
+            complete: source.complete,
+            counted: tally.lines.counted,
+            ignored: tally.lines.ignored,
+            rejected: tally.lines.rejected_total(),
+            rejected_by_reason: named(
+                Reject::ALL.iter().map(|reason| reason.as_str()).collect(),
+                &tally.lines.rejected,
+            ),
+            unmeasured_by_reason: named(
+                Unmeasured::ALL.iter().map(|reason| reason.as_str()).collect(),
+                &tally.unmeasured,
+            ),
+            late: tally.lines.late,
+            last_line_time: tally.lines.last_timestamp.map(seconds),
+            read_bytes: intake.read_bytes,
+            unread_bytes: source.unread_bytes,
+            lost_bytes: intake.lost_bytes,
+            oldest_unread_seconds: source.oldest_unread_seconds,
+            rotations: named(
+                Rotation::ALL.iter().map(|kind| kind.as_str()).collect(),
+                &intake.rotations,
+            ),
+            files: &source.files,
+        }
+    }
+}
+
+impl<'a> EndpointStatus<'a> {
+    fn all(source: &'a Snapshot) -> impl Iterator<Item = Self> {
+        let rows = source.model.routes.rows.iter().zip(&source.state.tally.rows);
+        rows.filter(|(_, tally)| tally.shown)
+            .map(|(row, tally)| Self::new(row, tally, source.state.tally.timed))
+    }
+
+    fn new(row: &Row, tally: &'a RowTally, timed: bool) -> Self {
+        let slos = Slo::ALL.iter().filter(|slo| timed || **slo != Slo::Latency);
+        Self {
+            route: &tally.route,
+            method: tally.method.as_str(),
+            probe: row.probe,
+            requests: tally.codes.total(),
+            codes: by_code(&tally.codes),
+            response_bytes: tally.bytes,
+            retried: tally.retried,
+            objectives: slos
+                .filter_map(|slo| ObjectiveStatus::new(*slo, &row.objectives, tally))
+                .collect(),
+        }
+    }
+}
+
+impl ObjectiveStatus {
+    fn new(slo: Slo, objectives: &Objectives, tally: &RowTally) -> Option<Self> {
+        let (objective, threshold) = match slo {
+            Slo::Availability => (objectives.availability?, None),
+            Slo::Latency => objectives
+                .latency
+                .map(|latency| (latency.ratio, Some(latency.under as f64 / 1e9)))?,
+        };
+        let [bad, good] = tally.events[slo as usize];
+        let ratio = (bad + good > 0).then(|| good as f64 / (bad + good) as f64);
+        Some(Self {
+            slo: slo.as_str(),
+            objective,
+            threshold_seconds: threshold,
+            good,
+            bad,
+            ratio,
+        })
+    }
+}
+
+impl<'a> UpstreamStatus<'a> {
+    fn new(upstream: &'a Upstream) -> Self {
+        Self {
+            upstream: &upstream.name,
+            attempts: upstream.codes.total(),
+            codes: by_code(&upstream.codes),
+        }
+    }
+}
+
+/// Codes that occurred.
+fn by_code(codes: &CodeCounts) -> BTreeMap<String, u64> {
+    codes
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(code, count)| (code.to_string(), count))
+        .collect()
+}
+
+fn seconds(millis: UnixMillis) -> f64 {
+    millis as f64 / 1e3
+}

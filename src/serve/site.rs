@@ -1,0 +1,142 @@
+//! Which path answers what.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{Html, IntoResponse, Json, Response};
+use axum::routing::{MethodRouter, get};
+
+use super::api;
+use super::limits::{Limit, LimitHits};
+use super::negotiate::{self, Exposition};
+use super::page;
+use crate::access::Snapshot;
+use crate::ingest::Handle;
+use crate::metrics::{Own, Scrape};
+use crate::{log, process};
+
+/// How long an answer may wait for the logs to be read. Well under Prometheus' scrape timeout, so that `up` stays 1.
+const FRESH_WITHIN: Duration = Duration::from_secs(1);
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The sources.
+    pub sources: Vec<Handle>,
+    /// Where the metrics are.
+    pub telemetry_path: String,
+    /// Hits of the HTTP server's limits.
+    pub hits: Arc<LimitHits>,
+}
+
+impl Site {
+    /// All paths.
+    pub fn router(self) -> Router {
+        let telemetry_path = self.telemetry_path.clone();
+        Router::new()
+            .route("/", only_get(get(landing)))
+            .route(&telemetry_path, only_get(get(metrics)))
+            .route("/api/v1/status", only_get(get(status)))
+            .route("/-/healthy", only_get(get(async || "healthy\n")))
+            .route("/-/ready", only_get(get(ready)))
+            .fallback(async || (StatusCode::NOT_FOUND, "not found; see / for what there is\n"))
+            .with_state(Arc::new(self))
+            .layer(negotiate::gzip())
+    }
+
+    fn snapshots(&self) -> Vec<Arc<Snapshot>> {
+        self.sources.iter().map(Handle::snapshot).collect()
+    }
+
+    /// States that hold what is on disk now. The sources read side by side. HEAD is not worth a pass.
+    async fn fresh(&self, method: &Method) -> Vec<Arc<Snapshot>> {
+        if method == Method::HEAD {
+            return self.snapshots();
+        }
+        let mut passes = tokio::task::JoinSet::new();
+        for mut source in self.sources.clone() {
+            passes.spawn(async move { drop(source.fresh(FRESH_WITHIN).await) });
+        }
+        passes.join_all().await;
+        self.snapshots()
+    }
+
+    fn own(&self) -> Own {
+        let http = Limit::ALL
+            .iter()
+            .map(|limit| (limit.as_str(), self.hits.of(*limit)));
+        Own {
+            process: process::read(),
+            limit_hits: http.chain([("log_messages", log::suppressed())]).collect(),
+        }
+    }
+}
+
+/// 405 with `Allow` for anything but GET and HEAD.
+fn only_get(router: MethodRouter<Arc<Site>, Infallible>) -> MethodRouter<Arc<Site>, Infallible> {
+    router.fallback(async || {
+        (
+            StatusCode::METHOD_NOT_ALLOWED,
+            [(ALLOW, "GET, HEAD")],
+            "only GET and HEAD\n",
+        )
+    })
+}
+
+async fn landing(State(site): State<Arc<Site>>) -> impl IntoResponse {
+    // Nothing on the page comes from elsewhere, and nothing of it runs.
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+    (
+        [("content-security-policy", policy)],
+        Html(page::landing(&site.telemetry_path, &site.snapshots())),
+    )
+}
+
+async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
+    let accept = request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let exposition = negotiate::exposition(accept);
+    let scrape = Scrape {
+        sources: site.fresh(request.method()).await,
+        own: site.own(),
+    };
+    let Ok(text) = scrape.openmetrics() else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "failed to write the metrics\n").into_response();
+    };
+    let text = match exposition {
+        Exposition::Classic => negotiate::classic(&text),
+        Exposition::OpenMetrics => text,
+    };
+    let vary = HeaderValue::from_static(negotiate::VARY);
+    (
+        [
+            (CONTENT_TYPE, HeaderValue::from_static(exposition.content_type())),
+            (VARY, vary),
+        ],
+        text,
+    )
+        .into_response()
+}
+
+async fn status(State(site): State<Arc<Site>>, request: Request) -> Response {
+    let sources = site.fresh(request.method()).await;
+    ([(CACHE_CONTROL, "no-store")], Json(api::Status::new(&sources))).into_response()
+}
+
+async fn ready(State(site): State<Arc<Site>>) -> impl IntoResponse {
+    if site.snapshots().iter().any(|source| source.catching_up) {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "catching up with what was on disk at the start\n",
+        )
+    } else {
+        (StatusCode::OK, "ready\n")
+    }
+}

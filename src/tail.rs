@@ -1,0 +1,395 @@
+//! Following files: bytes only, never their meaning. [`Tail::poll`] is one pass; it neither loops nor waits.
+//! What wakes it is only a hint: each sweep looks at what is on disk, and that is the truth.
+
+pub mod decide;
+pub mod discover;
+pub mod follower;
+pub mod identity;
+pub mod lines;
+mod open;
+pub mod wake;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use tracing::{info, warn};
+
+use self::decide::{AtHandle, AtPath, at_path};
+use self::discover::{Found, Pattern, parent};
+use self::follower::{CHUNK_BYTES, Follower, Turn};
+use self::identity::{FileId, Position};
+pub use self::lines::Line;
+use self::open::Blocked;
+use crate::record::closed_set;
+
+/// How often to look at the paths themselves when nothing calls for it.
+pub const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long a renamed file must be quiet, while its successor grows, before it is let go.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Bytes one pass reads, so that a scrape or a stop is heard while gigabytes are caught up.
+const PASS_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Files remembered after they were let go, so that one moved back is not counted again.
+const KNOWN_FILES: usize = 4096;
+
+closed_set! {
+    /// How a file came to be another one.
+    Rotation {
+        /// Renamed, and a new one created.
+        Renamed = "renamed",
+        /// Cut to nothing or written anew in place.
+        Truncated = "truncated",
+        /// Deleted, and a new one created.
+        Recreated = "recreated",
+    }
+}
+
+closed_set! {
+    /// Where to begin in files present at the first start.
+    ReadFrom { End = "end", Beginning = "beginning" }
+}
+
+impl From<crate::cli::ReadFrom> for ReadFrom {
+    fn from(flag: crate::cli::ReadFrom) -> Self {
+        match flag {
+            crate::cli::ReadFrom::End => Self::End,
+            crate::cli::ReadFrom::Beginning => Self::Beginning,
+        }
+    }
+}
+
+/// What to follow.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Absolute paths, wildcards allowed.
+    pub paths: Vec<String>,
+    /// Where to begin in files present at the first start; later ones are read from their beginning.
+    pub read_from: ReadFrom,
+    /// Lines longer than this many bytes are passed over.
+    pub line_bytes: usize,
+    /// At most so many files are open at once.
+    pub files: usize,
+}
+
+/// The files of one source.
+#[derive(Debug)]
+pub struct Tail {
+    options: Options,
+    patterns: Vec<Pattern>,
+    followers: Vec<Follower>,
+    /// Files that are there but cannot be read.
+    blocked: BTreeMap<PathBuf, Blocked>,
+    discarded: BTreeSet<PathBuf>,
+    /// Places that could not be looked into at the first sweep: what turns up there was there before us.
+    hidden: BTreeSet<PathBuf>,
+    /// Positions in files that we no longer hold, or never held because they were old at the first start.
+    known: Vec<Position>,
+    over_limit: usize,
+    swept: Option<Duration>,
+    buffer: Vec<u8>,
+}
+
+/// What one pass came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// Bytes known to be gone.
+    pub lost_bytes: u64,
+    /// By [`Rotation`].
+    pub rotations: [u64; Rotation::COUNT],
+    /// How long the oldest byte read, or still unread, may have waited.
+    pub oldest_unread: Duration,
+    /// Files left out because of `limits.files`, newly in this pass.
+    pub over_limit: u64,
+    /// There is more to read at once.
+    pub more: bool,
+}
+
+/// One file as a person wants to see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileStatus {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What we do with it.
+    pub state: FileState,
+    /// Bytes done with.
+    pub position: u64,
+    /// Bytes on disk.
+    pub size: u64,
+    /// Bytes on disk that were not read.
+    pub unread_bytes: u64,
+    /// What keeps us from reading it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+closed_set! {
+    /// What we do with a file.
+    FileState {
+        Following = "following", Unreadable = "unreadable", Discarded = "discarded", Missing = "missing",
+    }
+}
+
+impl Tail {
+    /// Follows what matches `options`, from the first [`poll`](Self::poll) on.
+    pub fn new(options: Options) -> Self {
+        let patterns = options.paths.iter().map(|path| Pattern::new(path)).collect();
+        Self {
+            options,
+            patterns,
+            followers: vec![],
+            blocked: BTreeMap::new(),
+            discarded: BTreeSet::new(),
+            hidden: BTreeSet::new(),
+            known: vec![],
+            over_limit: 0,
+            swept: None,
+            buffer: vec![],
+        }
+    }
+
+    /// One pass: looks at the paths when it is time or `sweep` asks for it, reads what is new in every file, and
+    /// gives each line to `sink`.
+    pub fn poll(&mut self, now: Duration, sweep: bool, sink: &mut dyn FnMut(Line<'_>)) -> Polled {
+        let mut polled = Polled::default();
+        if sweep || self.swept.is_none_or(|swept| now.saturating_sub(swept) >= SWEEP) {
+            self.sweep(now, &mut polled);
+            self.swept = Some(now);
+        }
+        self.read(now, &mut polled, sink);
+        self.let_go(now, &mut polled, sink);
+        // A long line may have made it grow.
+        self.buffer.truncate(CHUNK_BYTES);
+        self.buffer.shrink_to(CHUNK_BYTES);
+        polled
+    }
+
+    /// Directories whose changes are worth a look.
+    pub fn directories(&self) -> BTreeSet<PathBuf> {
+        let bases = self.patterns.iter().map(Pattern::base);
+        let parents = self.followers.iter().map(|follower| parent(&follower.path));
+        bases
+            .chain(parents)
+            .chain(self.blocked.keys().map(|path| parent(path)))
+            .collect()
+    }
+
+    /// Positions in all files we hold or remember.
+    pub fn positions(&self) -> Vec<Position> {
+        self.followers
+            .iter()
+            .map(|follower| follower.position)
+            .chain(self.known.iter().copied())
+            .collect()
+    }
+
+    /// Every file, path or pattern there is something to say about.
+    pub fn files(&self) -> Vec<FileStatus> {
+        let state = |follower: &Follower| match follower.problem {
+            None => FileState::Following,
+            Some(_) => FileState::Unreadable,
+        };
+        let following = self.followers.iter().map(|follower| FileStatus {
+            problem: follower.problem.clone(),
+            position: follower.position.offset,
+            size: follower.size(),
+            unread_bytes: follower.unread_bytes(),
+            ..FileStatus::new(&follower.path, state(follower))
+        });
+        let blocked = self.blocked.iter().map(|(path, blocked)| FileStatus {
+            unread_bytes: blocked.unread_bytes(),
+            size: blocked.size,
+            problem: Some(blocked.problem.clone()),
+            ..FileStatus::new(path, FileState::Unreadable)
+        });
+        let discarded = self
+            .discarded
+            .iter()
+            .map(|path| FileStatus::new(path, FileState::Discarded));
+        let missing = self.patterns.iter().filter(|pattern| pattern.said_missing);
+        let missing = missing.map(|pattern| FileStatus::new(Path::new(pattern.as_str()), FileState::Missing));
+        following.chain(blocked).chain(discarded).chain(missing).collect()
+    }
+
+    /// How many files, paths or patterns are in `state`.
+    pub fn count(&self, state: FileState) -> usize {
+        let failing = self
+            .followers
+            .iter()
+            .filter(|follower| follower.problem.is_some())
+            .count();
+        match state {
+            FileState::Following => self.followers.len() - failing,
+            FileState::Unreadable => self.blocked.len() + failing,
+            FileState::Discarded => self.discarded.len(),
+            FileState::Missing => self
+                .patterns
+                .iter()
+                .filter(|pattern| pattern.said_missing)
+                .count(),
+        }
+    }
+
+    fn sweep(&mut self, now: Duration, polled: &mut Polled) {
+        let found = self.discover();
+        let ids = by_id(&found);
+        for follower in &mut self.followers {
+            if let Some(path) = ids.get(&follower.position.id) {
+                (follower.path, follower.retired) = (path.clone(), false);
+                continue;
+            }
+            let seen = match found.get(&follower.path) {
+                Some(Found::File(metadata)) => AtPath::File(FileId::from(metadata)),
+                _ => AtPath::Nothing,
+            };
+            if at_path(follower.position.id, seen) == AtHandle::Retire && !follower.retired {
+                let kind = if follower.is_deleted() {
+                    Rotation::Recreated
+                } else {
+                    Rotation::Renamed
+                };
+                polled.rotations[kind as usize] += 1;
+                info!(path = %follower.path.display(), %kind, "rotated; the old file is read to its end");
+                follower.retired = true;
+            }
+        }
+        self.discarded = self.discarded_in(&found);
+        self.blocked.retain(|path, _| found.contains_key(path));
+        let denied: BTreeSet<PathBuf> = found
+            .iter()
+            .filter(|(_, found)| found.is_denied())
+            .map(|(path, _)| path.clone())
+            .collect();
+        let first = self.swept.is_none();
+        self.open_new(found, &ids, now, polled);
+        self.hidden = if first {
+            denied
+        } else {
+            self.hidden.intersection(&denied).cloned().collect()
+        };
+    }
+
+    fn discover(&mut self) -> BTreeMap<PathBuf, Found> {
+        let mut found = BTreeMap::new();
+        for pattern in &mut self.patterns {
+            let matches = pattern.find();
+            let missing = matches.is_empty();
+            if missing && !pattern.said_missing {
+                info!(
+                    path = pattern.as_str(),
+                    "nothing matches yet; it is followed as soon as it appears"
+                );
+            }
+            pattern.said_missing = missing;
+            found.extend(matches);
+        }
+        found
+    }
+
+    fn discarded_in(&self, found: &BTreeMap<PathBuf, Found>) -> BTreeSet<PathBuf> {
+        let discarded = found
+            .iter()
+            .filter(|(_, found)| matches!(found, Found::Discarded));
+        let discarded: BTreeSet<PathBuf> = discarded.map(|(path, _)| path.clone()).collect();
+        for path in discarded.difference(&self.discarded) {
+            warn!(path = %path.display(), "leads to /dev/null: its lines are thrown away and cannot be counted");
+        }
+        discarded
+    }
+
+    fn read(&mut self, now: Duration, polled: &mut Polled, sink: &mut dyn FnMut(Line<'_>)) {
+        let budget = PASS_BYTES / self.followers.len().max(1) as u64;
+        // Retired files first: their lines are older.
+        self.followers.sort_by_key(|follower| !follower.retired);
+        for follower in &mut self.followers {
+            let limit = self.options.line_bytes;
+            let turn = follower.read(&mut self.buffer, limit, budget, now, sink);
+            let problem = turn.as_ref().err().map(ToString::to_string);
+            if problem.is_some() && problem != follower.problem {
+                warn!(path = %follower.path.display(), problem, "failed to read; trying again every second");
+            }
+            follower.problem = problem;
+            polled.add(&follower.path, turn.unwrap_or_default());
+        }
+    }
+
+    /// Parts with retired files that stayed quiet while their successors grew.
+    fn let_go(&mut self, now: Duration, polled: &mut Polled, sink: &mut dyn FnMut(Line<'_>)) {
+        let growing: BTreeSet<PathBuf> = self
+            .followers
+            .iter()
+            .filter(|f| !f.retired && f.size() > 0)
+            .map(|f| f.path.clone())
+            .collect();
+        let done = |f: &Follower| {
+            f.retired
+                && now.saturating_sub(f.last_news) >= GRACE
+                && f.unread_bytes() == 0
+                && growing.contains(&f.path)
+        };
+        let limit = self.options.line_bytes;
+        for mut follower in self.followers.extract_if(.., |follower| done(follower)) {
+            if let Err(error) = follower.finish(limit, sink) {
+                warn!(path = %follower.path.display(), %error, "failed to read the end of a rotated file");
+                polled.lost_bytes += follower.size().saturating_sub(follower.position.offset);
+            }
+            // A deleted file cannot come back, but its inode can, in a file that may begin like it.
+            if !follower.is_deleted() {
+                remember(&mut self.known, follower.position);
+            }
+        }
+    }
+}
+
+impl Polled {
+    fn add(&mut self, path: &Path, turn: Turn) {
+        self.read_bytes += turn.read_bytes;
+        self.lost_bytes += turn.lost_bytes;
+        self.rotations[Rotation::Truncated as usize] += turn.truncated;
+        self.oldest_unread = self.oldest_unread.max(turn.waited);
+        self.more |= turn.more;
+        if turn.truncated > 0 {
+            let lost = turn.lost_bytes;
+            warn!(path = %path.display(), lost_bytes = lost, "truncated or rewritten in place; reading from its beginning");
+        }
+    }
+}
+
+impl FileStatus {
+    fn new(path: &Path, state: FileState) -> Self {
+        Self {
+            path: path.to_owned(),
+            state,
+            position: 0,
+            size: 0,
+            unread_bytes: 0,
+            problem: None,
+        }
+    }
+}
+
+fn remember(known: &mut Vec<Position>, position: Position) {
+    known.retain(|other| other.id != position.id);
+    let excess = (known.len() + 1).saturating_sub(KNOWN_FILES);
+    known.drain(..excess);
+    known.push(position);
+}
+
+/// The first path of each file, so that a file with two names is read once.
+fn by_id(found: &BTreeMap<PathBuf, Found>) -> HashMap<FileId, PathBuf> {
+    let mut ids = HashMap::new();
+    for (path, found) in found {
+        if let Found::File(metadata) = found {
+            ids.entry(FileId::from(metadata)).or_insert_with(|| path.clone());
+        }
+    }
+    ids
+}
+
+#[cfg(test)]
+mod tests;

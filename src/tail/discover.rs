@@ -1,0 +1,164 @@
+//! What stands at the configured paths right now.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// A configured path, with or without wildcards.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    text: String,
+    /// It was said that nothing matches.
+    pub said_missing: bool,
+}
+
+/// What stands at one path.
+#[derive(Debug)]
+pub enum Found {
+    /// A regular file, through symbolic links.
+    File(Metadata),
+    /// `/dev/null`: whoever writes there throws it away.
+    Discarded,
+    /// Something we cannot read, or may not look at.
+    Unreadable(io::Error),
+}
+
+impl Found {
+    /// Not even its kind may be seen.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Unreadable(error) if error.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
+impl Pattern {
+    /// A pattern as configured; absolute.
+    pub fn new(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            said_missing: false,
+        }
+    }
+
+    /// As configured.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What matches, in order of names.
+    pub fn find(&self) -> Vec<(PathBuf, Found)> {
+        if !has_wildcard(&self.text) {
+            return look(Path::new(&self.text)).into_iter().collect();
+        }
+        // A validated pattern parses; one that does not matches nothing.
+        let Ok(paths) = glob::glob(&self.text) else {
+            return vec![];
+        };
+        let entry = |entry: glob::GlobResult| match entry {
+            Ok(path) => look(&path),
+            Err(error) => Some((error.path().to_owned(), Found::Unreadable(error.into()))),
+        };
+        paths.filter_map(entry).collect()
+    }
+
+    /// The deepest directory that is named without wildcards.
+    pub fn base(&self) -> PathBuf {
+        let fixed = Path::new(&self.text).components();
+        let fixed: PathBuf = fixed
+            .take_while(|part| !has_wildcard(&part.as_os_str().to_string_lossy()))
+            .collect();
+        if fixed.as_os_str().len() == self.text.len() {
+            parent(&fixed)
+        } else {
+            fixed
+        }
+    }
+}
+
+/// The directory a file stands in.
+pub fn parent(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+/// Files beside `path` whose names begin with its name: rotated copies.
+pub fn siblings(path: &Path) -> Vec<PathBuf> {
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+        return vec![];
+    };
+    let Ok(entries) = fs::read_dir(parent(path)) else {
+        return vec![];
+    };
+    let is_sibling = |other: &str| other.len() > name.len() && other.starts_with(&name);
+    let names = entries.filter_map(|entry| entry.ok().map(|entry| entry.file_name()));
+    names
+        .filter(|other| is_sibling(&other.to_string_lossy()))
+        .map(|other| path.with_file_name(other))
+        .collect()
+}
+
+fn has_wildcard(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+fn look(path: &Path) -> Option<(PathBuf, Found)> {
+    let found = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Found::File(metadata),
+        Ok(metadata) if is_null(&metadata) => Found::Discarded,
+        Ok(_) => Found::Unreadable(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => Found::Unreadable(error),
+    };
+    Some((path.to_owned(), found))
+}
+
+fn is_null(metadata: &Metadata) -> bool {
+    // Linux, Documentation/admin-guide/devices.txt: character device 1:3.
+    metadata.file_type().is_char_device()
+        && (
+            rustix::fs::major(metadata.rdev()),
+            rustix::fs::minor(metadata.rdev()),
+        ) == (1, 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bases() {
+        let base = |text| Pattern::new(text).base().display().to_string();
+        assert_eq!(base("/var/log/nginx/access.log"), "/var/log/nginx");
+        assert_eq!(base("/opt/bongo/logs/*/main.log"), "/opt/bongo/logs");
+        assert_eq!(base("/*"), "/");
+        assert_eq!(base("/access.log"), "/");
+    }
+
+    #[test]
+    fn found_or_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("a.log"), "").unwrap();
+        fs::write(at("a.log.1"), "").unwrap();
+        fs::create_dir(at("c.log")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", at("b.log")).unwrap();
+        let found = Pattern::new(at("*.log").to_str().unwrap()).find();
+        let kinds: Vec<_> = found
+            .iter()
+            .map(|(path, found)| (path.file_name().unwrap().to_str().unwrap(), found))
+            .collect();
+        assert!(matches!(
+            kinds[..],
+            [
+                ("a.log", Found::File(_)),
+                ("b.log", Found::Discarded),
+                ("c.log", Found::Unreadable(_))
+            ]
+        ));
+        assert!(
+            Pattern::new(at("nothing.log").to_str().unwrap())
+                .find()
+                .is_empty()
+        );
+        assert_eq!(siblings(&at("a.log")), [at("a.log.1")]);
+    }
+}

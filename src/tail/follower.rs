@@ -1,0 +1,285 @@
+//! One file: where we are in it, whether it is still the file it was, and what is new.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::decide::{Content, is_same_content};
+use super::identity::{BEFORE_BYTES, FileId, Fingerprint, HEAD_BYTES, Position, read_full, read_head};
+use super::lines::{Line, split};
+
+/// Bytes asked for at once: large enough that a read costs nothing beside the decoding, small enough to stay in
+/// the cache.
+pub const CHUNK_BYTES: usize = 256 * 1024;
+
+/// A handle on one file and our position in it.
+///
+/// Invariant: `position.offset <= read_to`; between the two lies the held part of an unfinished line.
+#[derive(Debug)]
+pub struct Follower {
+    /// Where the file was last seen.
+    pub path: PathBuf,
+    /// Where we are.
+    pub position: Position,
+    /// Another file stands at `path` by now.
+    pub retired: bool,
+    /// What went wrong at the last turn.
+    pub problem: Option<String>,
+    /// When the file last had something new, by the clock's `elapsed`.
+    pub last_news: Duration,
+    file: File,
+    /// Size and modification time at the last look.
+    stamp: Stamp,
+    read_to: u64,
+    /// When nothing was unread.
+    caught_up: Duration,
+}
+
+/// What one turn at a file came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// Bytes read that had not been read before.
+    pub read_bytes: u64,
+    /// Bytes known to have been there that nobody will read.
+    pub lost_bytes: u64,
+    /// How often the file began anew under us.
+    pub truncated: u64,
+    /// The budget ended before the file did.
+    pub more: bool,
+    /// How long the oldest byte of this turn may have waited.
+    pub waited: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+enum Chunk {
+    /// The file is no longer the one our position belongs to.
+    Rewritten,
+    /// So many new bytes, and whether the file ended there.
+    Read { new: u64, end: bool },
+}
+
+impl Follower {
+    /// Follows `file` from `position`.
+    pub fn new(path: PathBuf, file: File, position: Position, now: Duration) -> Self {
+        let stamp = Stamp {
+            size: position.offset,
+            modified: (0, 0),
+        };
+        let read_to = position.offset;
+        Self {
+            path,
+            position,
+            retired: false,
+            problem: None,
+            last_news: now,
+            file,
+            stamp,
+            read_to,
+            caught_up: now,
+        }
+    }
+
+    /// Reads what is new, up to about `budget` bytes. `buffer` is scratch space shared by all files.
+    ///
+    /// # Errors
+    /// Those of reading; the position stays where it was.
+    pub fn read(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        limit: usize,
+        budget: u64,
+        now: Duration,
+        sink: &mut dyn FnMut(Line<'_>),
+    ) -> io::Result<Turn> {
+        let mut turn = Turn::default();
+        let stamp = Stamp::from(&self.file.metadata()?);
+        if stamp == self.stamp && self.read_to >= stamp.size {
+            self.caught_up = now;
+            return Ok(turn);
+        }
+        // What was seen of the old content; should it be gone, this is how much of it is known to be.
+        let mut known_end = self.stamp.size.max(self.read_to);
+        self.stamp = stamp;
+        loop {
+            match self.chunk(buffer, limit, sink)? {
+                Chunk::Rewritten => {
+                    turn.truncated += 1;
+                    turn.lost_bytes += known_end.saturating_sub(self.position.offset);
+                    self.position = Position::start(self.position.id);
+                    (self.read_to, known_end) = (0, 0);
+                }
+                Chunk::Read { new, end } => {
+                    turn.read_bytes += new;
+                    if end {
+                        break;
+                    }
+                }
+            }
+            // A writer that keeps cutting the file must not keep us here.
+            if turn.read_bytes >= budget || turn.truncated >= 3 {
+                turn.more = true;
+                break;
+            }
+        }
+        turn.waited = now.saturating_sub(self.caught_up);
+        if !turn.more {
+            self.caught_up = now;
+        }
+        if turn.read_bytes > 0 || turn.truncated > 0 {
+            self.last_news = now;
+        }
+        Ok(turn)
+    }
+
+    /// Gives the unfinished end of a file that will not grow any more.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn finish(&mut self, limit: usize, sink: &mut dyn FnMut(Line<'_>)) -> io::Result<()> {
+        let mut rest = vec![
+            0;
+            usize::try_from(self.read_to - self.position.offset)
+                .unwrap_or(0)
+                .min(limit)
+        ];
+        let len = read_full(&self.file, &mut rest, self.position.offset)?;
+        if self.position.skipping {
+            sink(Line::TooLong);
+        } else if len > 0 {
+            sink(Line::Unfinished(&rest[..len]));
+        }
+        self.position.skipping = false;
+        self.position.before = Fingerprint::of_end(&rest[..len]);
+        self.position.offset += len as u64;
+        Ok(())
+    }
+
+    /// Bytes on disk at the last look that were not read.
+    pub fn unread_bytes(&self) -> u64 {
+        self.stamp.size.saturating_sub(self.read_to)
+    }
+
+    /// Size at the last look, bytes.
+    pub fn size(&self) -> u64 {
+        self.stamp.size
+    }
+
+    /// Whether no name leads to the file any more.
+    pub fn is_deleted(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+    }
+
+    /// One read. The bytes before our position come in the same `pread` as those after it, and the head is
+    /// compared after that and before anything is counted: a file that was cut and has grown past our position
+    /// again is noticed even where its lines have the length of the old ones.
+    fn chunk(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        limit: usize,
+        sink: &mut dyn FnMut(Line<'_>),
+    ) -> io::Result<Chunk> {
+        let before = self.position.before;
+        let begin = self.position.offset.saturating_sub(before.len as u64);
+        buffer.resize(buffer.len().max(CHUNK_BYTES), 0);
+        let len = read_full(&self.file, buffer, begin)?;
+        let full = len == buffer.len();
+        let content = Content {
+            shorter: len < before.len,
+            before_same: before.begins(&buffer[..len]),
+            head_same: self.check_head()?,
+        };
+        if !is_same_content(content) {
+            return Ok(Chunk::Rewritten);
+        }
+        let done = before.len + split(&buffer[before.len..len], limit, &mut self.position.skipping, sink);
+        if done > before.len {
+            self.position.before = Fingerprint::of_end(&buffer[..done]);
+            self.position.offset = begin + done as u64;
+        } else if full {
+            // Half a line fills the buffer. `split` passes over a line beyond the limit, so this ends.
+            buffer.resize(
+                (buffer.len() * 2)
+                    .min(limit + BEFORE_BYTES + 1)
+                    .max(buffer.len() + 1),
+                0,
+            );
+        }
+        let read_to = begin + len as u64;
+        let new = read_to.saturating_sub(self.read_to);
+        self.read_to = self.read_to.max(read_to);
+        Ok(Chunk::Read { new, end: !full })
+    }
+
+    fn check_head(&mut self) -> io::Result<bool> {
+        let mut bytes = [0; HEAD_BYTES];
+        let len = read_head(&self.file, &mut bytes)?;
+        let same = self.position.head.begins(&bytes[..len]);
+        if same && len > self.position.head.len {
+            self.position.head = Fingerprint::of(&bytes[..len]);
+        }
+        Ok(same)
+    }
+}
+
+impl Position {
+    /// Whether this position still means something in `file`.
+    pub fn holds_in(&self, file: &File) -> bool {
+        let mut before = [0; BEFORE_BYTES];
+        let begin = self.offset.saturating_sub(self.before.len as u64);
+        let before_len =
+            read_full(file, &mut before[..self.before.len.min(BEFORE_BYTES)], begin).unwrap_or(0);
+        let mut head = [0; HEAD_BYTES];
+        let head_len = read_head(file, &mut head).unwrap_or(0);
+        is_same_content(Content {
+            shorter: file.metadata().is_ok_and(|metadata| metadata.len() < self.offset),
+            head_same: self.head.begins(&head[..head_len]),
+            before_same: self.before.begins(&before[..before_len]),
+        })
+    }
+
+    /// After the last complete line within the first `size` bytes of `file`, so that a line half written is
+    /// counted when it is whole.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn at_end(file: &File, id: FileId, size: u64, limit: usize) -> io::Result<Self> {
+        let mut position = Self::start(id);
+        let window = size.min(limit as u64 + 1);
+        let mut tail = vec![0; usize::try_from(window).unwrap_or(limit)];
+        let len = read_full(file, &mut tail, size - window)?;
+        match memchr::memrchr(b'\n', &tail[..len]) {
+            Some(newline) => position.offset = size - window + newline as u64 + 1,
+            None if size > limit as u64 => (position.offset, position.skipping) = (size, true),
+            None => {}
+        }
+        let mut before = vec![
+            0;
+            usize::try_from(position.offset)
+                .unwrap_or(BEFORE_BYTES)
+                .min(BEFORE_BYTES)
+        ];
+        let begin = position.offset - before.len() as u64;
+        let len = read_full(file, &mut before, begin)?;
+        position.before = Fingerprint::of(&before[..len]);
+        let mut head = [0; HEAD_BYTES];
+        let len = read_head(file, &mut head)?;
+        position.head = Fingerprint::of(&head[..len]);
+        Ok(position)
+    }
+}

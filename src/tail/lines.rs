@@ -1,0 +1,92 @@
+//! Bytes to lines. Pure; nothing is kept but whether we are inside a line that is too long.
+
+/// What the tailer hands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// A complete line, without its newline.
+    Complete(&'a [u8]),
+    /// A line over the limit; its bytes were passed over.
+    TooLong,
+    /// What a finished file holds after its last newline.
+    Unfinished(&'a [u8]),
+}
+
+/// Gives each complete line in `data` to `sink` and returns how many bytes are done with. What is left is an
+/// unfinished line of at most `limit` bytes, to be offered again with more behind it.
+///
+/// `skipping` is true inside a line whose beginning was passed over because it is over `limit`; such a line is
+/// reported once, when its newline comes.
+pub fn split(data: &[u8], limit: usize, skipping: &mut bool, sink: &mut dyn FnMut(Line<'_>)) -> usize {
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', data) {
+        let line = &data[start..end];
+        let too_long = std::mem::take(skipping) || line.len() > limit;
+        sink(if too_long {
+            Line::TooLong
+        } else {
+            Line::Complete(line)
+        });
+        start = end + 1;
+    }
+    if *skipping || data.len() - start > limit {
+        *skipping = true;
+        start = data.len();
+    }
+    start
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMIT: usize = 4;
+
+    /// Feeds `chunks` as a file that grows, offering again what was left.
+    fn lines(chunks: &[&[u8]]) -> (Vec<String>, usize) {
+        let (mut seen, mut pending, mut skipping) = (vec![], vec![], false);
+        for chunk in chunks {
+            pending.extend_from_slice(chunk);
+            let done = split(&pending, LIMIT, &mut skipping, &mut |line| {
+                seen.push(match line {
+                    Line::Complete(bytes) => bytes.escape_ascii().to_string(),
+                    Line::TooLong => "TOO LONG".into(),
+                    Line::Unfinished(_) => "UNFINISHED".into(),
+                });
+            });
+            pending.drain(..done);
+        }
+        (seen, pending.len())
+    }
+
+    #[track_caller]
+    fn check(input: &str, expect: &[&str], left: usize) {
+        let expect = expect.iter().map(ToString::to_string).collect();
+        assert_eq!(lines(&[input.as_bytes()]), (expect, left), "{input:?}");
+    }
+
+    #[test]
+    fn lines_and_what_is_left() {
+        check("", &[], 0);
+        check("ab", &[], 2);
+        check("ab\n", &["ab"], 0);
+        check("ab\ncd", &["ab"], 2);
+        check("\n\n", &["", ""], 0);
+        check("abcd\nabcde\nx\n", &["abcd", "TOO LONG", "x"], 0);
+        check("abcde", &[], 0);
+        check("abcd", &[], 4);
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunking_gives_the_same_lines(
+            data in prop::collection::vec(prop::sample::select(b"ab\n".to_vec()), 0..60), cuts: Vec<prop::sample::Index>,
+        ) {
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(data.len() + 1)).chain([0, data.len()]).collect();
+            cuts.sort_unstable();
+            let chunks: Vec<&[u8]> = cuts.windows(2).map(|cut| &data[cut[0]..cut[1]]).collect();
+            prop_assert_eq!(lines(&chunks), lines(&[&data]));
+        }
+    }
+}

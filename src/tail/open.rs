@@ -1,0 +1,209 @@
+//! Taking up a file: where to begin, and what to tell the operator when it cannot be read.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::discover::{Found, parent, siblings};
+use super::follower::Follower;
+use super::identity::{FileId, Position};
+use super::{Polled, ReadFrom, Tail, remember};
+
+/// A file that is there but cannot be read.
+#[derive(Debug)]
+pub(super) struct Blocked {
+    /// What is wrong and what to do.
+    pub(super) problem: String,
+    /// Size at the last look.
+    pub(super) size: u64,
+    /// When there was first something unread in it, by the clock's `elapsed`.
+    waiting_since: Option<Duration>,
+    /// The file, and its size when it was first seen, where it was there at the first start.
+    old: Option<(FileId, u64)>,
+}
+
+impl Blocked {
+    pub(super) fn unread_bytes(&self) -> u64 {
+        self.size.saturating_sub(self.old.map_or(0, |(_, size)| size))
+    }
+
+    /// How long the oldest unread byte waited.
+    fn waited(&mut self, now: Duration) -> Duration {
+        if self.unread_bytes() == 0 {
+            return Duration::ZERO;
+        }
+        now.saturating_sub(*self.waiting_since.get_or_insert(now))
+    }
+}
+
+impl Tail {
+    /// Opens what was found and is not followed yet.
+    pub(super) fn open_new(
+        &mut self,
+        found: BTreeMap<PathBuf, Found>,
+        ids: &HashMap<FileId, PathBuf>,
+        now: Duration,
+        polled: &mut Polled,
+    ) {
+        let mut left_out = 0;
+        for (path, found) in found {
+            let old = self.swept.is_none() || self.hidden.iter().any(|hidden| path.starts_with(hidden));
+            match found {
+                Found::Discarded => {}
+                Found::Unreadable(error) => self.block(&path, None, &error, old),
+                Found::File(metadata) => {
+                    let id = FileId::from(&metadata);
+                    let second_name = ids.get(&id) != Some(&path);
+                    if second_name || self.followers.iter().any(|follower| follower.position.id == id) {
+                        self.blocked.remove(&path);
+                    } else if self.followers.len() >= self.options.files {
+                        left_out += 1;
+                    } else if let Err(error) = self.open(&path, old, now) {
+                        self.block(&path, Some(&metadata), &error, old);
+                    }
+                }
+            }
+        }
+        let waited = self.blocked.values_mut().map(|blocked| blocked.waited(now)).max();
+        polled.oldest_unread = polled.oldest_unread.max(waited.unwrap_or_default());
+        if left_out > self.over_limit {
+            polled.over_limit += (left_out - self.over_limit) as u64;
+            warn!(
+                files = left_out,
+                limit = self.options.files,
+                "not followed: raise limits.files"
+            );
+        }
+        self.over_limit = left_out;
+    }
+
+    fn open(&mut self, path: &Path, old: bool, now: Duration) -> io::Result<()> {
+        // O_NONBLOCK: what was a file a moment ago may be a pipe by now, and opening that would wait.
+        let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(nonblocking)
+            .open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let id = FileId::from(&metadata);
+        if self.followers.iter().any(|follower| follower.position.id == id) {
+            return Ok(());
+        }
+        let blocked = self.blocked.get(path).and_then(|blocked| blocked.old);
+        let position = match blocked {
+            Some((blocked, size)) if blocked == id => {
+                self.first_position(&file, id, size.min(metadata.len()))?
+            }
+            _ if old => {
+                self.remember_siblings(path);
+                self.first_position(&file, id, metadata.len())?
+            }
+            _ => self.resumed(&file, id).unwrap_or(Position::start(id)),
+        };
+        self.blocked.remove(path);
+        info!(path = %path.display(), position = position.offset, "following");
+        self.followers
+            .push(Follower::new(path.to_owned(), file, position, now));
+        Ok(())
+    }
+
+    fn first_position(&self, file: &File, id: FileId, size: u64) -> io::Result<Position> {
+        match self.options.read_from {
+            ReadFrom::Beginning => Ok(Position::start(id)),
+            ReadFrom::End => Position::at_end(file, id, size, self.options.line_bytes),
+        }
+    }
+
+    /// Our position in a file that we held before, or that was old at the first start.
+    fn resumed(&mut self, file: &File, id: FileId) -> Option<Position> {
+        let index = self
+            .known
+            .iter()
+            .position(|position| position.id == id && position.holds_in(file))?;
+        Some(self.known.swap_remove(index))
+    }
+
+    /// Rotated copies that were there before us are old: one that is moved to a followed path later is not news.
+    fn remember_siblings(&mut self, path: &Path) {
+        for sibling in siblings(path).into_iter().take(self.options.files) {
+            let Ok(metadata) = fs::metadata(&sibling) else {
+                continue;
+            };
+            if !metadata.is_file() {
+                continue;
+            }
+            let (id, size) = (FileId::from(&metadata), metadata.len());
+            let limit = self.options.line_bytes;
+            let position = File::open(&sibling).and_then(|file| Position::at_end(&file, id, size, limit));
+            let unknown = Position {
+                offset: size,
+                ..Position::start(id)
+            };
+            remember(&mut self.known, position.unwrap_or(unknown));
+        }
+    }
+
+    fn block(&mut self, path: &Path, metadata: Option<&Metadata>, error: &io::Error, old: bool) {
+        let problem = explain(path, error);
+        let size = metadata.map_or(0, Metadata::len);
+        let before = self.blocked.get(path);
+        if before.is_none_or(|before| before.problem != problem) {
+            warn!(path = %path.display(), problem, "cannot be read; trying again every second");
+        }
+        let first_seen = metadata
+            .filter(|_| old)
+            .map(|metadata| (FileId::from(metadata), size));
+        let old = before.map_or(first_seen, |before| before.old);
+        let waiting_since = before.and_then(|before| before.waiting_since);
+        self.blocked.insert(
+            path.to_owned(),
+            Blocked {
+                problem,
+                size,
+                waiting_since,
+                old,
+            },
+        );
+    }
+}
+
+/// What is wrong with a path, and the command that mends it.
+fn explain(path: &Path, error: &io::Error) -> String {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error.to_string();
+    }
+    let Ok(metadata) = fs::metadata(path) else {
+        let directory = parent(path);
+        return format!(
+            "{error}: give the exporter's user the right to enter {}",
+            directory.display()
+        );
+    };
+    let (mode, group) = (metadata.mode() & 0o7777, group_name(metadata.gid()));
+    let directory = if metadata.is_dir() { 0o050 } else { 0o040 };
+    if mode & directory == directory {
+        format!("{error}: mode {mode:04o}, group {group}: add the exporter's user to group {group}")
+    } else {
+        format!(
+            "{error}: mode {mode:04o}, group {group}: the group may not read it; chmod g+r, and add the exporter's user to group {group}"
+        )
+    }
+}
+
+fn group_name(gid: u32) -> String {
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    let name = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(gid)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| gid.to_string())
+}

@@ -1,0 +1,421 @@
+//! The engine, step by step: no process, no thread, no waiting. Each test is one behaviour of writers in the field.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A directory with logs, and the engine that follows them.
+struct Bench {
+    dir: tempfile::TempDir,
+    tail: Tail,
+    now: Duration,
+    lines: Vec<String>,
+    last: Polled,
+}
+
+impl Bench {
+    fn new(pattern: &str, read_from: ReadFrom) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = vec![dir.path().join(pattern).to_str().unwrap().to_owned()];
+        let tail = Tail::new(Options {
+            paths,
+            read_from,
+            line_bytes: 64,
+            files: 4,
+        });
+        Self {
+            dir,
+            tail,
+            now: Duration::ZERO,
+            lines: vec![],
+            last: Polled::default(),
+        }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.at(name))
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.at(from), self.at(to)).unwrap();
+    }
+
+    /// One pass, a second after the last; the lines it gave.
+    fn poll(&mut self) -> Vec<String> {
+        self.now += SWEEP;
+        let mut lines = vec![];
+        self.last = self.tail.poll(self.now, true, &mut |line| {
+            lines.push(match line {
+                Line::Complete(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                Line::TooLong => "TOO LONG".into(),
+                Line::Unfinished(bytes) => format!("UNFINISHED {}", String::from_utf8_lossy(bytes)),
+            });
+        });
+        self.lines.extend(lines.iter().cloned());
+        lines
+    }
+
+    fn states(&self) -> Vec<(String, &'static str)> {
+        let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+        self.tail
+            .files()
+            .iter()
+            .map(|file| (name(&file.path), file.state.as_str()))
+            .collect()
+    }
+
+    fn rotations(&self) -> [u64; Rotation::COUNT] {
+        self.last.rotations
+    }
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn what_was_there_is_old_and_what_comes_is_new() {
+    let mut bench = Bench::new("*.log", ReadFrom::End);
+    bench.append("a.log", "old\n");
+    assert_eq!(bench.poll(), NOTHING);
+    bench.append("a.log", "new\n");
+    bench.append("b.log", "later file\n");
+    assert_eq!(bench.poll(), ["new", "later file"]);
+}
+
+#[test]
+fn a_line_half_written_at_the_start_is_counted_when_whole() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.append("a.log", "old\nhal");
+    assert_eq!(bench.poll(), NOTHING);
+    bench.append("a.log", "f\n");
+    assert_eq!(bench.poll(), ["half"]);
+}
+
+#[test]
+fn from_the_beginning_on_request() {
+    let mut bench = Bench::new("a.log", ReadFrom::Beginning);
+    bench.append("a.log", "old\n");
+    assert_eq!(bench.poll(), ["old"]);
+    assert_eq!(bench.poll(), NOTHING);
+}
+
+#[test]
+fn an_incomplete_line_is_withheld() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.poll();
+    bench.append("a.log", "one\ntw");
+    assert_eq!(bench.poll(), ["one"]);
+    assert_eq!(
+        bench.tail.files()[0].unread_bytes,
+        0,
+        "the held part of a line is not unread"
+    );
+    bench.append("a.log", "o\n");
+    assert_eq!(bench.poll(), ["two"]);
+}
+
+#[test]
+fn too_long_is_counted_once_however_it_comes() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.poll();
+    bench.append("a.log", &format!("{}\nnext\n", "x".repeat(65)));
+    assert_eq!(bench.poll(), ["TOO LONG", "next"]);
+    for _ in 0..3 {
+        bench.append("a.log", &"x".repeat(50));
+        assert_eq!(bench.poll(), NOTHING);
+    }
+    bench.append("a.log", &format!("\n{}\n", "y".repeat(64)));
+    assert_eq!(bench.poll(), ["TOO LONG".to_owned(), "y".repeat(64)]);
+}
+
+#[test]
+fn lines_longer_than_a_chunk() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.tail.options.line_bytes = 3 * CHUNK_BYTES;
+    bench.poll();
+    let (fits, too_long) = ("x".repeat(3 * CHUNK_BYTES), "y".repeat(9 * CHUNK_BYTES));
+    bench.append("a.log", &format!("{fits}\n{too_long}\nend\n"));
+    let lines = bench.poll();
+    assert!(
+        lines == [fits, "TOO LONG".to_owned(), "end".to_owned()],
+        "{:?}",
+        lines.iter().map(String::len).collect::<Vec<_>>()
+    );
+    assert_eq!(bench.tail.buffer.capacity(), CHUNK_BYTES, "memory is given back");
+}
+
+#[test]
+fn renamed_and_written_on() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.append("a.log", "0\n");
+    bench.poll();
+    bench.append("a.log", "1\n");
+    bench.rename("a.log", "a.log.1");
+    bench.append("a.log.1", "2\n");
+    assert_eq!(bench.poll(), ["1", "2"]);
+    bench.append("a.log", "4\n");
+    bench.append("a.log.1", "3\n");
+    assert_eq!(bench.poll(), ["3", "4"]);
+    assert_eq!(bench.rotations(), [1, 0, 0]);
+    bench.append("a.log.1", "5\nrest");
+    bench.append("a.log", "6\n");
+    assert_eq!(bench.poll(), ["5", "6"]);
+    bench.now += GRACE;
+    assert_eq!(bench.poll(), ["UNFINISHED rest"]);
+    assert_eq!(bench.states(), [("a.log".into(), "following")]);
+}
+
+#[test]
+fn a_retired_file_is_kept_while_its_successor_is_empty() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.append("a.log", "0\n");
+    bench.poll();
+    bench.rename("a.log", "a.log.1");
+    bench.append("a.log", "");
+    bench.poll();
+    bench.now += 10 * GRACE;
+    bench.poll();
+    bench.append("a.log.1", "late\n");
+    assert_eq!(bench.poll(), ["late"]);
+}
+
+#[test]
+fn a_file_that_was_let_go_and_comes_back_goes_on() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.append("a.log", "0\n");
+    bench.poll();
+    bench.append("a.log", "1\n");
+    bench.poll();
+    bench.rename("a.log", "a.log.1");
+    bench.append("a.log", "2\n");
+    bench.poll();
+    bench.now += GRACE;
+    bench.poll();
+    bench.append("a.log.1", "3\n");
+    bench.rename("a.log.1", "a.log");
+    assert_eq!(bench.poll(), ["3"]);
+}
+
+#[test]
+fn a_sibling_of_the_first_start_is_old() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.append("a.log", "0\n");
+    bench.append("a.log.1", "old\n");
+    bench.poll();
+    bench.rename("a.log.1", "a.log");
+    assert_eq!(bench.poll(), NOTHING);
+    bench.append("a.log", "new\n");
+    assert_eq!(bench.poll(), ["new"]);
+}
+
+#[test]
+fn deleted_and_created_anew() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.append("a.log", "0\n");
+    bench.poll();
+    bench.append("a.log", "1\n");
+    fs::remove_file(bench.at("a.log")).unwrap();
+    bench.append("a.log", "2\n");
+    assert_eq!(bench.poll(), ["1", "2"]);
+    assert_eq!(bench.rotations(), [0, 0, 1]);
+}
+
+#[test]
+fn renamed_with_nothing_in_its_place() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.append("a.log", "0\n");
+    bench.poll();
+    bench.rename("a.log", "elsewhere");
+    bench.append("elsewhere", "1\n");
+    assert_eq!(bench.poll(), ["1"]);
+    assert_eq!(
+        bench.states(),
+        [("a.log".into(), "following"), ("a.log".into(), "missing")]
+    );
+    bench.append("elsewhere", "2\n");
+    assert_eq!(bench.poll(), ["2"]);
+}
+
+#[test]
+fn truncated() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.append("a.log", "0000\n");
+    bench.poll();
+    bench.append("a.log", "1111\nheld");
+    bench.poll();
+    File::create(bench.at("a.log")).unwrap();
+    assert_eq!(bench.poll(), NOTHING);
+    assert_eq!(
+        (bench.rotations(), bench.last.lost_bytes),
+        ([0, 1, 0], 4),
+        "the held part is gone"
+    );
+    bench.append("a.log", "2\n");
+    assert_eq!(bench.poll(), ["2"]);
+}
+
+#[test]
+fn truncated_and_grown_past_the_position_with_equal_line_lengths() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.append("a.log", "0000\n0001\n");
+    bench.poll();
+    bench.append("a.log", "0002\n");
+    bench.poll();
+    fs::write(bench.at("a.log"), "0003\n0004\n0005\n0006\n").unwrap();
+    assert_eq!(bench.poll(), ["0003", "0004", "0005", "0006"]);
+    assert_eq!(bench.rotations(), [0, 1, 0]);
+}
+
+#[test]
+fn two_names_are_one_file() {
+    let mut bench = Bench::new("*.log", ReadFrom::End);
+    bench.append("a.log", "0\n");
+    fs::hard_link(bench.at("a.log"), bench.at("b.log")).unwrap();
+    symlink(bench.at("a.log"), bench.at("c.log")).unwrap();
+    bench.poll();
+    bench.append("a.log", "1\n");
+    assert_eq!(bench.poll(), ["1"]);
+    assert_eq!(bench.states(), [("a.log".into(), "following")]);
+}
+
+#[test]
+fn a_symlink_that_is_turned() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.append("day1", "0\n");
+    symlink(bench.at("day1"), bench.at("a.log")).unwrap();
+    bench.poll();
+    bench.append("day1", "1\n");
+    bench.append("day2", "2\n");
+    fs::remove_file(bench.at("a.log")).unwrap();
+    symlink(bench.at("day2"), bench.at("a.log")).unwrap();
+    assert_eq!(bench.poll(), ["1", "2"]);
+}
+
+#[test]
+fn discarded_missing_and_not_a_file() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.poll();
+    assert_eq!(bench.states(), [("a.log".into(), "missing")]);
+    symlink("/dev/null", bench.at("a.log")).unwrap();
+    bench.poll();
+    assert_eq!(bench.states(), [("a.log".into(), "discarded")]);
+    fs::remove_file(bench.at("a.log")).unwrap();
+    fs::create_dir(bench.at("a.log")).unwrap();
+    bench.poll();
+    assert_eq!(bench.states(), [("a.log".into(), "unreadable")]);
+    fs::remove_dir(bench.at("a.log")).unwrap();
+    bench.append("a.log", "1\n");
+    assert_eq!(bench.poll(), ["1"]);
+}
+
+#[test]
+fn no_more_files_than_the_limit() {
+    let mut bench = Bench::new("*.log", ReadFrom::End);
+    bench.poll();
+    for name in ["a.log", "b.log", "c.log", "d.log", "e.log", "f.log"] {
+        bench.append(name, "1\n");
+    }
+    assert_eq!((bench.poll().len(), bench.last.over_limit), (4, 2));
+    assert_eq!((bench.poll().len(), bench.last.over_limit), (0, 0));
+    // Place is made when one goes: a rotated file that is done with, say.
+    bench.tail.options.files = 6;
+    assert_eq!(bench.poll(), ["1", "1"]);
+}
+
+#[test]
+fn a_pass_is_bounded() {
+    let mut bench = Bench::new("a.log", ReadFrom::Beginning);
+    let bytes = usize::try_from(PASS_BYTES).unwrap() * 3 / 2;
+    bench.append("a.log", &"0123456789abcde\n".repeat(bytes / 16));
+    let first = bench.poll().len();
+    assert!(bench.last.more && first < bytes / 16 && bench.tail.files()[0].unread_bytes > 0);
+    assert_eq!(first + bench.poll().len(), bytes / 16);
+    assert!(!bench.last.more);
+}
+
+/// What a writer and logrotate do to a log, as a model.
+#[derive(Debug, Clone)]
+enum Action {
+    Append(u8),
+    Partial,
+    Rename,
+    Truncate,
+    Recreate,
+    Poll,
+    Wait,
+}
+
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    use Action::{Append, Partial, Poll, Recreate, Rename, Truncate, Wait};
+    let action = prop_oneof![
+        6 => (1u8..5).prop_map(Append),
+        2 => Just(Partial),
+        1 => Just(Rename),
+        1 => Just(Truncate),
+        1 => Just(Recreate),
+        4 => Just(Poll),
+        1 => Just(Wait),
+    ];
+    prop::collection::vec(action, 0..40)
+}
+
+proptest! {
+    /// Every line that was on disk at a look is given once, in order; nothing is given that was not written.
+    /// A look stands before each step that destroys bytes: what is gone before a look nobody can read.
+    #[test]
+    fn random_sequences_give_each_line_once(actions in actions()) {
+        let mut bench = Bench::new("a.log", ReadFrom::End);
+        bench.tail.options.files = usize::MAX;
+        bench.poll();
+        let (mut written, mut number, mut partial, mut renamed) = (vec![], 0, String::new(), 0);
+        for action in actions {
+            match action {
+                Action::Append(lines) => for _ in 0..lines {
+                    bench.append("a.log", &format!("{number:04}\n"));
+                    written.push(format!("{}{number:04}", std::mem::take(&mut partial)));
+                    number += 1;
+                },
+                // Every piece is another: a file written again with the very same bytes is the same file to anyone.
+                Action::Partial if partial.len() < 40 => {
+                    let piece = format!("{number:04}-");
+                    bench.append("a.log", &piece);
+                    partial.push_str(&piece);
+                    number += 1;
+                }
+                Action::Partial => {}
+                Action::Rename | Action::Recreate | Action::Truncate => {
+                    if !partial.is_empty() {
+                        bench.append("a.log", "\n");
+                        written.push(std::mem::take(&mut partial));
+                    }
+                    bench.poll();
+                    match action {
+                        _ if !bench.at("a.log").exists() => {}
+                        Action::Rename => { renamed += 1; bench.rename("a.log", &format!("a.log.{renamed}")); }
+                        Action::Truncate => drop(File::create(bench.at("a.log")).unwrap()),
+                        _ => fs::remove_file(bench.at("a.log")).unwrap(),
+                    }
+                }
+                Action::Poll => drop(bench.poll()),
+                Action::Wait => { bench.now += GRACE; bench.poll(); }
+            }
+        }
+        bench.append("a.log", "\n");
+        written.push(partial);
+        bench.poll();
+        prop_assert_eq!(&bench.lines, &written);
+    }
+}

@@ -1,0 +1,134 @@
+//! What ends the ingest thread's wait. Rings are hints and coalesce: however many come, one pass answers them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use notify::event::EventKindMask;
+use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher};
+use tracing::warn;
+
+/// Why the wait ended. Nothing set: the time was over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rings {
+    /// Something changed in a followed directory.
+    pub directory: bool,
+    /// Passes asked for so far; one pass answers all that were asked for before it began.
+    pub passes: u64,
+    /// Read to the current end and stop.
+    pub stop: bool,
+}
+
+/// Rung from anywhere, heard by one thread.
+#[derive(Debug, Default)]
+pub struct Doorbell {
+    rings: Mutex<Rings>,
+    rung: Condvar,
+}
+
+impl Doorbell {
+    /// Something changed in a directory.
+    pub fn directory(&self) {
+        self.lock().directory = true;
+        self.rung.notify_one();
+    }
+
+    /// Asks for a pass and returns its number: it is done once a state that answers it is published.
+    pub fn pass(&self) -> u64 {
+        let mut rings = self.lock();
+        rings.passes += 1;
+        self.rung.notify_one();
+        rings.passes
+    }
+
+    /// Asks for the end.
+    pub fn stop(&self) {
+        self.lock().stop = true;
+        self.rung.notify_one();
+    }
+
+    /// Waits until something rings, but for a pass not before `pass_after` is over, and at most `timeout`.
+    /// `heard` is the number of the last pass that was heard.
+    pub fn wait(&self, timeout: Duration, pass_after: Duration, heard: u64) -> Rings {
+        let mut rings = self.lock();
+        let calm = |rings: &mut Rings| !(rings.directory || rings.stop || rings.passes > heard);
+        rings = self.wait_while(rings, timeout, calm);
+        if rings.passes > heard && !rings.stop {
+            rings = self.wait_while(rings, pass_after, |rings| !rings.stop);
+        }
+        let heard = *rings;
+        rings.directory = false;
+        heard
+    }
+
+    fn wait_while<'a>(
+        &self,
+        guard: MutexGuard<'a, Rings>,
+        timeout: Duration,
+        calm: impl FnMut(&mut Rings) -> bool,
+    ) -> MutexGuard<'a, Rings> {
+        self.rung
+            .wait_timeout_while(guard, timeout, calm)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rings> {
+        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Watches directories, never files: a watched file wakes us for every line, and lines are read by the clock.
+#[derive(Debug)]
+pub struct DirectoryWatch {
+    watcher: Option<RecommendedWatcher>,
+    watched: BTreeSet<PathBuf>,
+    refused: BTreeSet<PathBuf>,
+}
+
+impl DirectoryWatch {
+    /// Rings `doorbell` when a name comes, goes or changes in a watched directory. Where the kernel has no
+    /// watches left, nothing rings and the sweep alone finds out.
+    pub fn new(doorbell: Arc<Doorbell>) -> Self {
+        let names = EventKindMask::CREATE | EventKindMask::REMOVE | EventKindMask::MODIFY_NAME;
+        let config = Config::default()
+            .with_event_kinds(names)
+            .with_follow_symlinks(false);
+        let watcher = RecommendedWatcher::new(move |_| doorbell.directory(), config);
+        if let Err(error) = &watcher {
+            warn!(%error, "no directory watches: new files are found by looking once a second");
+        }
+        Self {
+            watcher: watcher.ok(),
+            watched: BTreeSet::new(),
+            refused: BTreeSet::new(),
+        }
+    }
+
+    /// Watches exactly these directories, as far as they exist.
+    pub fn watch(&mut self, directories: &BTreeSet<PathBuf>) {
+        let Some(watcher) = &mut self.watcher else { return };
+        for gone in self.watched.difference(directories) {
+            // It may have been removed, and its watch with it.
+            let _ = watcher.unwatch(gone);
+        }
+        self.watched
+            .retain(|directory| directories.contains(directory) && directory.is_dir());
+        for directory in directories {
+            if self.watched.contains(directory) || !directory.is_dir() {
+                continue;
+            }
+            match watcher.watch(directory, RecursiveMode::NonRecursive) {
+                Ok(()) => drop(self.watched.insert(directory.clone())),
+                Err(error) => complain(&mut self.refused, directory, &error),
+            }
+        }
+    }
+}
+
+fn complain(refused: &mut BTreeSet<PathBuf>, directory: &Path, error: &notify::Error) {
+    if refused.insert(directory.to_owned()) {
+        warn!(path = %directory.display(), %error, "not watched: new files there are found by looking once a second");
+    }
+}

@@ -1,0 +1,244 @@
+//! Every counter and histogram of one source, as plain integers. Pure: `now` is handed in, nothing is shared.
+//! A tally knows the names of its series, so that a saved one can be carried over into another configuration.
+
+mod counts;
+mod upstreams;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use counts::{CodeCounts, Histogram, Room};
+pub use upstreams::{Upstream, Upstreams};
+
+use crate::clock::Now;
+use crate::model::Model;
+use crate::record::{Cache, Method, Nanos, Protocol, Reject, Request, Scheme, UnixMillis, Unmeasured};
+use crate::route::{RouteId, RowId};
+use crate::slo::{Outcome, Slo};
+
+/// A line read this long after its own time stamp is late.
+pub const LATE: UnixMillis = 60_000;
+
+/// The requests of an access log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Upper edges of all latency buckets, ascending; one closed set for every route.
+    pub edges: Arc<[Nanos]>,
+    /// By [`RowId`].
+    pub rows: Vec<RowTally>,
+    /// By [`RouteId`].
+    pub routes: Vec<RouteTally>,
+    /// By protocol, then scheme.
+    pub protocols: [[u64; Scheme::COUNT]; Protocol::COUNT],
+    /// Nodes behind the proxy.
+    pub upstreams: Upstreams,
+    /// Requests without a duration, by [`Unmeasured`].
+    pub unmeasured: [u64; Unmeasured::COUNT],
+    /// Whether a line ever carried a time: before that, latency is unmeasured, not met.
+    pub timed: bool,
+    /// What became of the lines.
+    pub lines: LineCounts,
+    /// How many more series may be made.
+    pub room: Room,
+}
+
+/// The counts of one (route, method).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowTally {
+    /// Label.
+    pub route: Arc<str>,
+    /// Label.
+    pub method: Method,
+    /// Exposed: configured, or seen once.
+    pub shown: bool,
+    /// Requests by status code.
+    pub codes: CodeCounts,
+    /// Durations by [`Outcome`].
+    pub durations: [Histogram; Outcome::COUNT],
+    /// Bytes sent to clients.
+    pub bytes: u64,
+    /// Requests that needed more than one try.
+    pub retried: u64,
+    /// Events by [`Slo`]: bad, good.
+    pub events: [[u64; 2]; Slo::COUNT],
+}
+
+/// The counts of one route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteTally {
+    /// Label.
+    pub route: Arc<str>,
+    /// Requests by [`Cache`] status.
+    pub cache: [u64; Cache::COUNT],
+}
+
+/// What became of the lines of a source. Complete lines read = counted + ignored + rejected.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LineCounts {
+    /// Lines that became a request.
+    pub counted: u64,
+    /// Lines that are none and need be none.
+    pub ignored: u64,
+    /// Lines that could not be read, by [`Reject`].
+    pub rejected: [u64; Reject::COUNT],
+    /// Counted lines read more than [`LATE`] after their own time stamp.
+    pub late: u64,
+    /// The newest time stamp seen in a line.
+    pub last_timestamp: Option<UnixMillis>,
+}
+
+impl LineCounts {
+    /// All rejected lines.
+    pub fn rejected_total(&self) -> u64 {
+        self.rejected.iter().sum()
+    }
+
+    /// All complete lines.
+    pub fn total(&self) -> u64 {
+        self.counted + self.ignored + self.rejected_total()
+    }
+
+    fn stamp(&mut self, time: Option<UnixMillis>, now: Now) {
+        let Some(time) = time else { return };
+        self.late += u64::from(now.unix.saturating_sub(time) > LATE);
+        // A clock that runs ahead must not freeze the gauge in the future.
+        let plausible = time.min(now.unix);
+        self.last_timestamp = Some(self.last_timestamp.map_or(plausible, |last| last.max(plausible)));
+    }
+}
+
+impl Tally {
+    /// All series of the configuration, at zero.
+    pub fn new(model: &Model) -> Self {
+        let histogram = Histogram::new(model.edges.len());
+        let row = |row: &crate::route::Row| RowTally {
+            route: Arc::clone(&row.route),
+            method: row.method,
+            shown: row.from_start,
+            codes: CodeCounts::zeros(&model.zero_codes),
+            durations: [histogram.clone(), histogram.clone()],
+            bytes: 0,
+            retried: 0,
+            events: [[0; 2]; Slo::COUNT],
+        };
+        let route = |route: &Arc<str>| RouteTally {
+            route: Arc::clone(route),
+            cache: [0; Cache::COUNT],
+        };
+        Self {
+            edges: Arc::clone(&model.edges),
+            rows: model.routes.rows.iter().map(row).collect(),
+            routes: model.routes.labels.iter().map(route).collect(),
+            protocols: [[0; Scheme::COUNT]; Protocol::COUNT],
+            upstreams: Upstreams::new(
+                &model.config.access.upstreams,
+                model.config.limits.upstreams,
+                &model.zero_codes,
+                model.edges.len(),
+            ),
+            unmeasured: [0; Unmeasured::COUNT],
+            timed: false,
+            lines: LineCounts::default(),
+            room: Room::new(model.config.limits.series.saturating_sub(model.series())),
+        }
+    }
+
+    /// Counts one request in its row.
+    pub fn count(&mut self, model: &Model, id: RowId, request: &Request<'_>, now: Now) {
+        let (fixed, row) = (&model.routes.rows[id], &mut self.rows[id]);
+        let duration = request.duration.ok();
+        let verdict = fixed
+            .objectives
+            .judge(request.code, request.client_gave_up, duration);
+
+        row.shown = true;
+        row.codes.add(request.code, &mut self.room);
+        row.bytes = row.bytes.saturating_add(request.bytes);
+        match request.duration {
+            Ok(duration) => {
+                row.durations[verdict.outcome as usize].observe(&self.edges, duration);
+                self.timed = true;
+            }
+            Err(reason) => self.unmeasured[reason as usize] += 1,
+        }
+        let objectives = [
+            fixed.objectives.availability.is_some(),
+            fixed.objectives.latency.is_some(),
+        ];
+        let events = [verdict.availability, verdict.latency];
+        for (slo, good) in events.into_iter().enumerate().filter(|(slo, _)| objectives[*slo]) {
+            if let Some(good) = good {
+                row.events[slo][usize::from(good)] += 1;
+            }
+        }
+        self.protocols[request.protocol as usize][request.scheme as usize] += 1;
+        self.count_cache(fixed.route_id, request.cache);
+        self.count_attempts(id, request, now);
+        self.lines.counted += 1;
+        self.lines.stamp(request.time, now);
+    }
+
+    /// Counts a line that is none of ours.
+    pub fn ignore(&mut self) {
+        self.lines.ignored += 1;
+    }
+
+    /// Counts a line that could not be read.
+    pub fn reject(&mut self, reason: Reject) {
+        self.lines.rejected[reason as usize] += 1;
+    }
+
+    fn count_cache(&mut self, route: RouteId, cache: Option<Cache>) {
+        if let Some(cache) = cache {
+            self.routes[route].cache[cache as usize] += 1;
+        }
+    }
+
+    fn count_attempts(&mut self, id: RowId, request: &Request<'_>, now: Now) {
+        let mut tries = 0;
+        for attempt in request.attempts.iter() {
+            tries += 1;
+            self.upstreams
+                .count(&attempt, &self.edges, now.unix, &mut self.room);
+        }
+        self.rows[id].retried += u64::from(tries > 1);
+    }
+
+    /// The same counts under another configuration: series that still exist go on, new ones start at zero, and
+    /// a bucket edge that is new takes its lower neighbour's cumulative count.
+    pub fn carried_over(mut self, model: &Model) -> Self {
+        let mut fresh = Self::new(model);
+        for row in &mut fresh.rows {
+            let Some(old) = self
+                .rows
+                .iter_mut()
+                .find(|old| old.route == row.route && old.method == row.method)
+            else {
+                continue;
+            };
+            row.shown |= old.shown;
+            row.codes.merge(&old.codes);
+            for (new, old) in row.durations.iter_mut().zip(&old.durations) {
+                *new = old.with_edges(&self.edges, &model.edges);
+            }
+            (row.bytes, row.retried, row.events) = (old.bytes, old.retried, old.events);
+        }
+        for route in &mut fresh.routes {
+            if let Some(old) = self.routes.iter().find(|old| old.route == route.route) {
+                route.cache = old.cache;
+            }
+        }
+        fresh.upstreams.merge(self.upstreams, &self.edges, &model.edges);
+        Self {
+            protocols: self.protocols,
+            unmeasured: self.unmeasured,
+            timed: self.timed,
+            lines: self.lines,
+            ..fresh
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! The nodes behind the proxy: the one label that comes from a line's text, so it is bounded and forgotten.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CodeCounts, Histogram, Room};
+use crate::record::{Attempt, Code, Nanos, UnixMillis};
+
+/// An upstream nobody tried for this long is dropped; a restarted container has a new address every time.
+pub(super) const FORGET_AFTER: UnixMillis = 3_600_000;
+
+/// Where tries go once `limits.upstreams` are known.
+const OVERFLOW: &str = "other";
+
+/// Counts per upstream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Upstreams {
+    known: Vec<Upstream>,
+    limit: usize,
+    /// What an upstream is on first sight: its closed set of codes at zero.
+    fresh: Upstream,
+    /// Tries counted under `other` because the limit was reached.
+    pub hits: u64,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Upstream {
+    /// Label: `host:port` or `unix:path`.
+    pub name: String,
+    /// Named in the configuration, so never forgotten.
+    pub configured: bool,
+    /// When a try was last counted.
+    pub last_seen: UnixMillis,
+    /// Tries by what the node answered.
+    pub codes: CodeCounts,
+    /// How long the tries took, where the line says.
+    pub durations: Histogram,
+}
+
+impl Upstreams {
+    /// The configured ones at zero, and room for `limit` in all; each begins with these codes and so many
+    /// bucket edges.
+    pub fn new(configured: &[String], limit: usize, zero_codes: &[Code], edges: usize) -> Self {
+        let (codes, durations) = (CodeCounts::zeros(zero_codes), Histogram::new(edges));
+        let fresh = Upstream {
+            name: String::new(),
+            configured: false,
+            last_seen: 0,
+            codes,
+            durations,
+        };
+        let configured = configured.iter().map(|name| Upstream {
+            name: name.clone(),
+            configured: true,
+            ..fresh.clone()
+        });
+        Self {
+            known: configured.collect(),
+            limit,
+            fresh,
+            hits: 0,
+        }
+    }
+
+    /// Counts one try.
+    pub fn count(&mut self, attempt: &Attempt<'_>, edges: &[Nanos], now: UnixMillis, room: &mut Room) {
+        let index = self.find(attempt.upstream);
+        let upstream = &mut self.known[index];
+        upstream.last_seen = upstream.last_seen.max(now);
+        upstream.codes.add(attempt.code, room);
+        if let Some(duration) = attempt.duration {
+            upstream.durations.observe(edges, duration);
+        }
+    }
+
+    /// Drops what nobody tried for [`FORGET_AFTER`]. Never folded into another: a sum that jumps is a lie.
+    pub fn forget(&mut self, now: UnixMillis) {
+        self.known
+            .retain(|upstream| upstream.configured || now.saturating_sub(upstream.last_seen) <= FORGET_AFTER);
+    }
+
+    /// All known upstreams, in the order they were first seen.
+    pub fn iter(&self) -> impl Iterator<Item = &Upstream> {
+        self.known.iter()
+    }
+
+    /// Takes over another's counts, measured over other edges.
+    pub fn merge(&mut self, old: Self, old_edges: &[Nanos], new_edges: &[Nanos]) {
+        self.hits = old.hits;
+        for old in old.known {
+            let durations = old.durations.with_edges(old_edges, new_edges);
+            match self.known.iter_mut().find(|upstream| upstream.name == old.name) {
+                Some(upstream) => {
+                    upstream.codes.merge(&old.codes);
+                    upstream.durations = durations;
+                }
+                None => self.known.push(Upstream {
+                    configured: false,
+                    durations,
+                    ..old
+                }),
+            }
+        }
+    }
+
+    fn find(&mut self, name: &[u8]) -> usize {
+        if let Some(index) = self
+            .known
+            .iter()
+            .position(|upstream| upstream.name.as_bytes() == name)
+        {
+            return index;
+        }
+        let full = self
+            .known
+            .iter()
+            .filter(|upstream| upstream.name != OVERFLOW)
+            .count()
+            >= self.limit;
+        self.hits += u64::from(full);
+        let name = if full {
+            OVERFLOW.into()
+        } else {
+            String::from_utf8_lossy(name)
+        };
+        if let Some(index) = self.known.iter().position(|upstream| upstream.name == name) {
+            return index;
+        }
+        self.known.push(Upstream {
+            name: name.into_owned(),
+            ..self.fresh.clone()
+        });
+        self.known.len() - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(upstream: &str) -> Attempt<'_> {
+        Attempt {
+            upstream: upstream.as_bytes(),
+            code: Code::new(200),
+            duration: Some(1),
+        }
+    }
+
+    fn names(upstreams: &Upstreams) -> Vec<&str> {
+        upstreams.iter().map(|upstream| upstream.name.as_str()).collect()
+    }
+
+    #[test]
+    fn bounded_and_forgotten() {
+        let mut room = Room::new(100);
+        let mut upstreams = Upstreams::new(&["a:1".into()], 2, &[], 0);
+        for (name, now) in [
+            ("a:1", 0),
+            ("b:1", 0),
+            ("c:1", 0),
+            ("d:1", FORGET_AFTER),
+            ("b:1", 0),
+        ] {
+            upstreams.count(&attempt(name), &[], now, &mut room);
+        }
+        assert_eq!(
+            (names(&upstreams), upstreams.hits),
+            (vec!["a:1", "b:1", "other"], 2)
+        );
+
+        upstreams.forget(FORGET_AFTER);
+        assert_eq!(names(&upstreams), ["a:1", "b:1", "other"]);
+        upstreams.forget(FORGET_AFTER + 1);
+        assert_eq!(names(&upstreams), ["a:1", "other"]);
+        upstreams.count(&attempt("c:1"), &[], FORGET_AFTER, &mut room);
+        assert_eq!(names(&upstreams), ["a:1", "other", "c:1"]);
+    }
+
+    #[test]
+    fn configured_ones_outlive_a_change_of_edges() {
+        let mut room = Room::new(100);
+        let mut old = Upstreams::new(&["a:1".into()], 2, &[], 1);
+        old.count(&attempt("a:1"), &[5], 0, &mut room);
+        old.count(&attempt("b:1"), &[5], 7, &mut room);
+        let mut new = Upstreams::new(&["a:1".into()], 2, &[], 2);
+        new.merge(old, &[5], &[1, 5]);
+        let counts: Vec<_> = new
+            .iter()
+            .map(|u| (u.name.as_str(), u.configured, u.durations.counts().to_vec()))
+            .collect();
+        assert_eq!(
+            counts,
+            [("a:1", true, vec![0, 1, 0]), ("b:1", false, vec![0, 1, 0])]
+        );
+    }
+}
