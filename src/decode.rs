@@ -1,6 +1,26 @@
-//! Bytes of one line to a [`Request`](crate::record::Request). Pure: no I/O, no clock, no state between lines.
+//! Bytes of one line to a [`Request`]. Pure: no I/O, no clock, no state between lines.
 
-use crate::record::closed_set;
+use std::collections::BTreeMap;
+
+use crate::record::{Reject, Request, closed_set};
+
+mod attempts;
+mod combined;
+mod json;
+mod keys;
+mod number;
+mod request;
+pub mod time;
+
+#[cfg(test)]
+mod tests;
+
+/// Decodes the lines of a reverse proxy's access log. Compiled once from the configuration.
+#[derive(Debug, Clone)]
+pub struct AccessDecoder {
+    format: Format,
+    keys: keys::Keys,
+}
 
 /// How the lines of the access log are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,5 +56,37 @@ closed_set! {
         CacheStatus = "upstream_cache_status",
         /// When the request ended.
         Time = "time",
+    }
+}
+
+impl AccessDecoder {
+    /// A decoder for `format`. An entry of `fields` is the key that holds that field, nested with dots, in place of
+    /// the names the field is known by.
+    pub fn new(format: Format, fields: &BTreeMap<Field, String>) -> Self {
+        Self {
+            format,
+            keys: keys::Keys::new(fields),
+        }
+    }
+
+    /// Reads one line, without its line feed. `None` is a line that is ignored on purpose.
+    ///
+    /// # Errors
+    /// Why the line cannot be counted.
+    pub fn decode<'a>(&self, line: &'a [u8]) -> Result<Option<Request<'a>>, Reject> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let first = line.trim_ascii_start().first().ok_or(Reject::Empty)?;
+        let json = match self.format {
+            Format::Auto => *first == b'{',
+            Format::Json => true,
+            Format::Combined => false,
+        };
+        let mut slots = keys::Slots::new(&self.keys);
+        if json {
+            json::read(line, &mut slots).ok_or(Reject::BrokenJson)?;
+        } else {
+            combined::read(line, &mut slots).ok_or(Reject::UnknownFormat)?;
+        }
+        request::build(&slots).map(Some)
     }
 }

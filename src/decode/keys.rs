@@ -1,0 +1,221 @@
+//! Which key of a line holds which field, and where its value is kept until the whole line is read.
+//!
+//! Every key has a slot of its own, and fields are resolved only at the end. So a later duplicate of a key simply
+//! overwrites its slot, and the order of keys in the line never decides which alias wins.
+
+use std::collections::BTreeMap;
+
+use super::Field;
+use crate::record::Text;
+
+/// The names a field is known by, best first. Names whose unit differs from logger to logger (`duration`,
+/// `response_time`) are left out: a wrong time is worse than none.
+const fn aliases(field: Field) -> &'static [&'static str] {
+    match field {
+        Field::Request => &["request"],
+        Field::Method => &["request_method", "method", "http_method", "http_request_method"],
+        Field::Target => &["request_uri", "uri", "url", "path", "url_path"],
+        Field::Status => &[
+            "status",
+            "response_status",
+            "status_code",
+            "response_code",
+            "http_status",
+        ],
+        Field::RequestTime => &["request_time", "rt"],
+        Field::BodyBytes => &["body_bytes_sent"],
+        Field::Bytes => &["bytes_sent"],
+        Field::Protocol => &["server_protocol", "protocol", "http_version"],
+        Field::Scheme => &["scheme"],
+        Field::UpstreamAddr => &["upstream_addr", "upstream"],
+        Field::UpstreamStatus => &["upstream_status"],
+        Field::UpstreamTime => &["upstream_response_time", "urt"],
+        Field::CacheStatus => &["upstream_cache_status", "cache_status"],
+        Field::Time => &[
+            "time_iso8601",
+            "time_local",
+            "timestamp",
+            "time",
+            "ts",
+            "@timestamp",
+            "msec",
+        ],
+    }
+}
+
+/// As many slots as any configuration can need: an entry of `fields` replaces the aliases of its field by at most
+/// two keys, the flat and the nested one.
+const SLOTS: usize = {
+    let (mut slots, mut i) = (0, 0);
+    while i < Field::COUNT {
+        let names = aliases(Field::ALL[i]).len();
+        slots += if names < 2 { 2 } else { names };
+        i += 1;
+    }
+    slots
+};
+
+/// The keys worth reading, as a tree: the children of a node are the keys of a nested object.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    root: Node,
+    /// Slots of a field's keys, best first; all below [`SLOTS`].
+    by_field: [Vec<usize>; Field::COUNT],
+}
+
+/// What is known of one key.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Node {
+    slot: Option<usize>,
+    /// Sorted by key.
+    children: Vec<(Box<[u8]>, Node)>,
+}
+
+/// The values found in one line.
+pub(super) struct Slots<'k, 'a> {
+    keys: &'k Keys,
+    /// Values that the format itself gives a meaning, by [`Field`].
+    placed: [Option<Text<'a>>; Field::COUNT],
+    keyed: [Option<Text<'a>>; SLOTS],
+}
+
+impl Keys {
+    pub(super) fn new(fields: &BTreeMap<Field, String>) -> Self {
+        let mut root = Node::default();
+        let mut used = 0;
+        let by_field = std::array::from_fn(|i| {
+            let field = Field::ALL[i];
+            let Some(name) = fields.get(&field) else {
+                return aliases(field)
+                    .iter()
+                    .map(|name| root.slot_of([*name], &mut used))
+                    .collect();
+            };
+            let flat = root.slot_of([name.as_str()], &mut used);
+            let nested = root.slot_of(name.split('.'), &mut used);
+            if flat == nested {
+                vec![flat]
+            } else {
+                vec![flat, nested]
+            }
+        });
+        debug_assert!(used <= SLOTS);
+        Self { root, by_field }
+    }
+
+    /// The node of the line's outermost object.
+    pub(super) fn root(&self) -> &Node {
+        &self.root
+    }
+}
+
+impl Node {
+    /// What is known of `key` inside this node's object.
+    pub(super) fn child(&self, key: &[u8]) -> Option<&Self> {
+        let found = self.children.binary_search_by(|(name, _)| (**name).cmp(key));
+        found.ok().map(|i| &self.children[i].1)
+    }
+
+    /// Whether an object under this key holds anything of interest.
+    pub(super) fn is_parent(&self) -> bool {
+        !self.children.is_empty()
+    }
+
+    fn slot_of<'n>(&mut self, path: impl IntoIterator<Item = &'n str>, used: &mut usize) -> usize {
+        let mut node = self;
+        for name in path {
+            let name = name.as_bytes();
+            let i = match node.children.binary_search_by(|(key, _)| (**key).cmp(name)) {
+                Ok(i) => i,
+                Err(i) => {
+                    node.children.insert(i, (name.into(), Self::default()));
+                    i
+                }
+            };
+            node = &mut node.children[i].1;
+        }
+        *node.slot.get_or_insert_with(|| {
+            *used += 1;
+            *used - 1
+        })
+    }
+}
+
+impl<'k, 'a> Slots<'k, 'a> {
+    pub(super) fn new(keys: &'k Keys) -> Self {
+        Self {
+            keys,
+            placed: [const { None }; Field::COUNT],
+            keyed: [const { None }; SLOTS],
+        }
+    }
+
+    pub(super) fn keys(&self) -> &'k Keys {
+        self.keys
+    }
+
+    /// Sets a value whose place in the line says what it is; it wins over any key.
+    pub(super) fn place(&mut self, field: Field, text: Text<'a>) {
+        self.placed[field as usize] = present(text);
+    }
+
+    /// Sets the value of a key.
+    pub(super) fn put(&mut self, key: &Node, text: Text<'a>) {
+        if let Some(slot) = key.slot {
+            self.keyed[slot] = present(text);
+        }
+    }
+
+    /// Forgets what an earlier duplicate of this key, or an object under it, had said.
+    pub(super) fn forget(&mut self, key: &Node) {
+        if let Some(slot) = key.slot {
+            self.keyed[slot] = None;
+        }
+        for (_, child) in &key.children {
+            self.forget(child);
+        }
+    }
+
+    /// The values a line gives for a field, best first.
+    pub(super) fn all(&self, field: Field) -> impl Iterator<Item = &Text<'a>> {
+        let keyed = &self.keys.by_field[field as usize];
+        let keyed = keyed.iter().filter_map(|slot| self.keyed[*slot].as_ref());
+        self.placed[field as usize].iter().chain(keyed)
+    }
+
+    /// The best value a line gives for a field.
+    pub(super) fn first(&self, field: Field) -> Option<&Text<'a>> {
+        self.all(field).next()
+    }
+}
+
+/// nginx writes an empty variable as `-`, or as nothing under `escape=json`.
+fn present(text: Text<'_>) -> Option<Text<'_>> {
+    (!matches!(&*text, b"" | b"-")).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_configuration_fits() {
+        let few = Field::ALL.iter().filter(|field| aliases(**field).len() < 2);
+        let fields = few.map(|field| (*field, format!("a.{field}"))).collect();
+        let keys = Keys::new(&fields);
+        assert_eq!(keys.by_field.iter().flatten().max(), Some(&(SLOTS - 1)));
+    }
+
+    #[test]
+    fn a_key_may_serve_two_fields() {
+        let fields = [Field::RequestTime, Field::UpstreamTime].map(|field| (field, "took".to_owned()));
+        let keys = Keys::new(&fields.into());
+        let mut slots = Slots::new(&keys);
+        let key = keys.root().child(b"took").unwrap();
+        slots.put(key, b"1".as_slice().into());
+        for field in [Field::RequestTime, Field::UpstreamTime] {
+            assert_eq!(slots.first(field).map(|text| &**text), Some(b"1".as_slice()));
+        }
+        assert!(keys.root().child(b"request_time").is_none());
+    }
+}

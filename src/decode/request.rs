@@ -1,0 +1,274 @@
+//! Texts to a [`Request`]: the rules that hold whatever the format.
+
+use super::Field;
+use super::keys::Slots;
+use super::number::{integer, seconds};
+use super::time;
+use crate::record::{
+    Attempts, Cache, Code, Method, Protocol, Reject, Request, RequestLine, Scheme, Text, Unmeasured,
+};
+
+/// Makes a request of what a line says.
+///
+/// # Errors
+/// [`Reject::NoRequest`] for neither a status nor a request. A request that cannot be parsed is one all the same.
+pub(super) fn build<'a>(slots: &Slots<'_, 'a>) -> Result<Request<'a>, Reject> {
+    let whole = slots.first(Field::Request);
+    let parts = slots.first(Field::Method).zip(slots.first(Field::Target));
+    let status = slots.first(Field::Status);
+    if whole.is_none() && parts.is_none() && status.is_none() {
+        return Err(Reject::NoRequest);
+    }
+    let (line, version) = match whole.and_then(split) {
+        Some((line, version)) => (Some(line), version),
+        None => (
+            parts.and_then(|(method, target)| join(method, target.clone())),
+            None,
+        ),
+    };
+    let status = status.and_then(|text| integer(text));
+    let text = |field| slots.first(field).cloned().unwrap_or_default();
+    Ok(Request {
+        code: status.map_or(Code::NONE, Code::new),
+        client_gave_up: matches!(status, Some(499 | 0 | -1)),
+        duration: slots
+            .first(Field::RequestTime)
+            .map_or(Err(Unmeasured::Missing), |text| seconds(text)),
+        bytes: bytes(slots),
+        cache: slots.first(Field::CacheStatus).and_then(|text| cache(text)),
+        protocol: version
+            .or_else(|| slots.first(Field::Protocol).map(|text| protocol(text)))
+            .unwrap_or(Protocol::Other),
+        scheme: scheme(slots.first(Field::Scheme), line.as_ref()),
+        attempts: Attempts {
+            addresses: text(Field::UpstreamAddr),
+            codes: text(Field::UpstreamStatus),
+            durations: text(Field::UpstreamTime),
+        },
+        // `time` and `ts` mean other things to some loggers, so the first that is a time stamp.
+        time: slots.all(Field::Time).find_map(|text| time::parse(text)),
+        line,
+    })
+}
+
+/// Reads `METHOD target` or `METHOD target HTTP/x`.
+fn split<'a>(text: &Text<'a>) -> Option<(RequestLine<'a>, Option<Protocol>)> {
+    let method_end = text.iter().position(|byte| *byte == b' ')?;
+    let rest = &text[method_end + 1..];
+    let length = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+    let version = match &rest[length..] {
+        [] => None,
+        [_, version @ ..] if version.starts_with(b"HTTP/") && !version.contains(&b' ') => {
+            Some(protocol(version))
+        }
+        _ => return None,
+    };
+    let target = cut(text, method_end + 1, length);
+    join(&text[..method_end], target).map(|line| (line, version))
+}
+
+fn join<'a>(method: &[u8], target: Text<'a>) -> Option<RequestLine<'a>> {
+    (is_token(method) && is_target(method, &target)).then(|| RequestLine {
+        method: Method::parse(method),
+        target,
+    })
+}
+
+/// A part of a text, borrowed from the line wherever the whole is.
+fn cut<'a>(text: &Text<'a>, from: usize, length: usize) -> Text<'a> {
+    match text {
+        Text::Borrowed(text) => Text::Borrowed(&text[from..from + length]),
+        Text::Owned(text) => Text::Owned(text[from..from + length].to_vec()),
+    }
+}
+
+/// A token of RFC 9110, 5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(allowed)
+}
+
+/// One of the forms of RFC 9112, 3.2.
+fn is_target(method: &[u8], target: &[u8]) -> bool {
+    if target.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
+        return false;
+    }
+    let authority = || method == b"CONNECT" && is_authority(target);
+    target.starts_with(b"/") || target == b"*" || absolute_scheme(target).is_some() || authority()
+}
+
+/// The scheme of an absolute-form target.
+fn absolute_scheme(target: &[u8]) -> Option<&[u8]> {
+    let colon = target.iter().position(|byte| *byte == b':')?;
+    let (scheme, rest) = target.split_at(colon);
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    let named = scheme.first().is_some_and(u8::is_ascii_alphabetic) && scheme.iter().all(allowed);
+    (named && rest.starts_with(b"://")).then_some(scheme)
+}
+
+/// `host:port`.
+fn is_authority(target: &[u8]) -> bool {
+    target
+        .iter()
+        .rposition(|byte| *byte == b':')
+        .is_some_and(|colon| {
+            let (host, port) = (&target[..colon], &target[colon + 1..]);
+            !host.is_empty()
+                && !host.contains(&b'/')
+                && !port.is_empty()
+                && port.iter().all(u8::is_ascii_digit)
+        })
+}
+
+fn bytes(slots: &Slots<'_, '_>) -> u64 {
+    [Field::BodyBytes, Field::Bytes]
+        .into_iter()
+        .filter_map(|field| slots.first(field))
+        .find_map(|text| u64::try_from(integer(text)?).ok())
+        .unwrap_or(0)
+}
+
+fn cache(text: &[u8]) -> Option<Cache> {
+    let known = |cache: &&Cache| text.eq_ignore_ascii_case(cache.as_str().as_bytes());
+    Cache::ALL.iter().find(known).copied()
+}
+
+fn protocol(text: &[u8]) -> Protocol {
+    let version = match text.split_at_checked(5) {
+        Some((http, version)) if http.eq_ignore_ascii_case(b"HTTP/") => version,
+        _ => text,
+    };
+    match version {
+        b"1.0" => Protocol::Http10,
+        b"1.1" => Protocol::Http11,
+        b"2.0" | b"2" | b"h2" | b"h2c" => Protocol::Http2,
+        b"3.0" | b"3" | b"h3" => Protocol::Http3,
+        _ => Protocol::Other,
+    }
+}
+
+fn scheme(field: Option<&Text<'_>>, line: Option<&RequestLine<'_>>) -> Scheme {
+    let from_target = || line.and_then(|line| absolute_scheme(&line.target));
+    match field.map(|text| &**text).or_else(from_target) {
+        Some(text) if text.eq_ignore_ascii_case(b"http") => Scheme::Http,
+        Some(text) if text.eq_ignore_ascii_case(b"https") => Scheme::Https,
+        _ => Scheme::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expect: Option<(Method, &str, Option<Protocol>)>) {
+        let found = split(&text.as_bytes().into());
+        let found = found.map(|(line, version)| {
+            (
+                line.method,
+                String::from_utf8(line.target.into_owned()).unwrap(),
+                version,
+            )
+        });
+        let expect = expect.map(|(method, target, version)| (method, target.to_owned(), version));
+        assert_eq!(found, expect, "{text:?}");
+    }
+
+    #[test]
+    fn request_lines() {
+        let http11 = Some(Protocol::Http11);
+        check(
+            "GET /api/movie/5?x=y HTTP/1.1",
+            Some((Method::Get, "/api/movie/5?x=y", http11)),
+        );
+        check("GET / HTTP/9", Some((Method::Get, "/", Some(Protocol::Other))));
+        check("GET /", Some((Method::Get, "/", None)));
+        check("OPTIONS * HTTP/1.1", Some((Method::Options, "*", http11)));
+        check(
+            "GET http://x/y HTTP/1.1",
+            Some((Method::Get, "http://x/y", http11)),
+        );
+        check("CONNECT x:443 HTTP/1.1", Some((Method::Connect, "x:443", http11)));
+        check(
+            "CONNECT [::1]:443 HTTP/1.1",
+            Some((Method::Connect, "[::1]:443", http11)),
+        );
+        check("get / HTTP/1.1", Some((Method::Other, "/", http11)));
+        check(
+            "PRI * HTTP/2.0",
+            Some((Method::Other, "*", Some(Protocol::Http2))),
+        );
+        check("GET /фильм HTTP/1.1", Some((Method::Get, "/фильм", http11)));
+        for garbage in [
+            "",
+            " ",
+            "GET",
+            "GET ",
+            " / HTTP/1.1",
+            "GET  / HTTP/1.1",
+            "GET / ",
+            "GET / x",
+            "GET / HTTP/1.1 x",
+            "GET /a b HTTP/1.1",
+            "GET x:443 HTTP/1.1",
+            "GET ** HTTP/1.1",
+            "GET ://x HTTP/1.1",
+            "GET 1http://x HTTP/1.1",
+            "CONNECT x HTTP/1.1",
+            "CONNECT :443 HTTP/1.1",
+            "GET /\u{0} HTTP/1.1",
+            "GET /\t HTTP/1.1",
+            "GET /\u{7f} HTTP/1.1",
+            "G\u{16}T / HTTP/1.1",
+            "GÉT / HTTP/1.1",
+            "\u{16}\u{3}\u{1}",
+        ] {
+            check(garbage, None);
+        }
+    }
+
+    #[test]
+    fn protocols() {
+        for (text, expect) in [
+            ("HTTP/1.0", Protocol::Http10),
+            ("HTTP/1.1", Protocol::Http11),
+            ("1.1", Protocol::Http11),
+            ("http/1.1", Protocol::Http11),
+            ("HTTP/2", Protocol::Http2),
+            ("HTTP/2.0", Protocol::Http2),
+            ("h2", Protocol::Http2),
+            ("HTTP/3", Protocol::Http3),
+            ("HTTP/3.0", Protocol::Http3),
+            ("h3", Protocol::Http3),
+            ("HTTP/0.9", Protocol::Other),
+            ("HTTP/", Protocol::Other),
+            ("", Protocol::Other),
+        ] {
+            assert_eq!(protocol(text.as_bytes()), expect, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn schemes() {
+        let line = split(&b"GET HTTPS://x/ HTTP/1.1".as_slice().into()).map(|(line, _)| line);
+        assert_eq!(
+            scheme(Some(&b"Http".as_slice().into()), line.as_ref()),
+            Scheme::Http
+        );
+        assert_eq!(scheme(None, line.as_ref()), Scheme::Https);
+        assert_eq!(scheme(Some(&b"ws".as_slice().into()), None), Scheme::Unknown);
+        assert_eq!(scheme(None, None), Scheme::Unknown);
+    }
+
+    #[test]
+    fn caches() {
+        for cache_value in Cache::ALL {
+            assert_eq!(
+                cache(cache_value.as_str().to_uppercase().as_bytes()),
+                Some(*cache_value)
+            );
+        }
+        assert_eq!(cache(b"Hit"), Some(Cache::Hit));
+        assert_eq!(cache(b"SCARCE"), None);
+    }
+}
