@@ -1,4 +1,4 @@
-//! Bytes of one line to a [`Request`](crate::record::Request). Pure: no I/O, no clock, no state between lines.
+//! Bytes of one line to a [`Request`]. Pure: no I/O, no clock, no state between lines.
 
 use std::collections::BTreeMap;
 
