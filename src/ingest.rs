@@ -43,8 +43,11 @@ impl Handle {
         let done = self
             .published
             .wait_for(|snapshot| snapshot.answered >= pass && !snapshot.catching_up);
-        // Too late or gone: what is published says so itself.
-        drop(tokio::time::timeout(timeout, done).await);
+        let done = tokio::time::timeout(timeout, done).await;
+        if let Ok(Ok(snapshot)) = done {
+            return Arc::clone(&snapshot);
+        }
+        // Too late, or the source is gone: what is published says so itself.
         self.snapshot()
     }
 
@@ -107,4 +110,88 @@ fn next_look(polled: &Polled) -> Duration {
 fn read_to_the_end(source: &mut Access, clock: Clock) {
     let begun = clock.now().elapsed;
     while source.pass(clock.now(), true).more && clock.now().elapsed - begun < STOP_WITHIN {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::config::{Config, Overrides};
+    use crate::model::Model;
+    use crate::tail::ReadFrom;
+
+    const LINE: &str = "{\"request\":\"GET /config HTTP/1.1\",\"status\":200}\n";
+
+    struct Running {
+        handle: Handle,
+        thread: JoinHandle<()>,
+        path: PathBuf,
+        _dir: tempfile::TempDir,
+    }
+
+    fn running(content: &str) -> Running {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("access.log");
+        fs::write(&path, content).unwrap();
+        let overrides = Overrides { access: vec![path.to_str().unwrap().to_owned()] };
+        let model = Model::new(Config::load(None, &overrides).unwrap()).unwrap();
+        let source = Access::new(Arc::new(model), ReadFrom::Beginning);
+        let (handle, thread) = start(source, Clock::start()).unwrap();
+        Running { handle, thread, path, _dir: dir }
+    }
+
+    fn append(path: &Path, lines: usize) {
+        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(LINE.repeat(lines).as_bytes()).unwrap();
+    }
+
+    fn counted(snapshot: &Snapshot) -> u64 {
+        snapshot.state.tally.lines.counted
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn what_was_on_disk_before_the_call_is_in_the_answer() {
+        let mut running = running(LINE);
+        for lines in 1..10 {
+            assert_eq!(counted(&*running.handle.fresh(PATIENCE).await), lines);
+            append(&running.path, 1);
+        }
+        running.handle.stop();
+        let (handle, thread) = (running.handle, running.thread);
+        tokio::task::spawn_blocking(move || thread.join()).await.unwrap().unwrap();
+        assert_eq!(counted(&handle.snapshot()), 10, "a stop reads to the current end");
+    }
+
+    #[tokio::test]
+    async fn scrapes_at_one_time_share_a_pass() {
+        let mut running = running("");
+        let first = running.handle.fresh(PATIENCE).await;
+        // All ask at once, within the time that is shared after the first.
+        let mut scrapes = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let mut handle = running.handle.clone();
+            scrapes.spawn(async move { handle.fresh(PATIENCE).await.now });
+        }
+        let mut passes = scrapes.join_all().await;
+        passes.sort_by_key(|now| now.elapsed);
+        passes.dedup();
+        assert_eq!(passes.len(), 1, "{passes:?}");
+        assert!(passes[0].elapsed - first.now.elapsed >= SHARED);
+        running.handle.stop();
+    }
+
+    #[tokio::test]
+    async fn a_gone_source_answers_with_what_it_last_published() {
+        let mut running = running(LINE);
+        running.handle.fresh(PATIENCE).await;
+        running.handle.stop();
+        let thread = running.thread;
+        tokio::task::spawn_blocking(move || thread.join()).await.unwrap().unwrap();
+        assert_eq!(counted(&*running.handle.fresh(PATIENCE).await), 1);
+    }
 }
