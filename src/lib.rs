@@ -14,10 +14,10 @@ pub mod model;
 
 pub mod access;
 pub mod decode;
-pub mod health;
-pub mod ingest;
+pub mod log;
+pub mod process;
 pub mod record;
-pub mod route;
+pub mod serve;
 pub mod slo;
 pub mod tail;
 pub mod tally;

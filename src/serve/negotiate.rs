@@ -306,6 +306,25 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_prometheus_client_writes_is_what_is_expected_here() {
+        use prometheus_client::metrics::{counter::Counter, histogram::Histogram, info::Info};
+        use prometheus_client::registry::{Registry, Unit};
+        let mut registry = Registry::default();
+        registry.register_with_unit("sent", "Sent", Unit::Bytes, Counter::<u64>::default());
+        registry.register("build", "Build", Info::new(vec![("version", "1")]));
+        registry.register("wait_seconds", "Wait", Histogram::new([0.4]));
+        let mut open_metrics = String::new();
+        prometheus_client::encoding::text::encode(&mut open_metrics, &registry).unwrap();
+        check(
+            &open_metrics,
+            "# HELP sent_bytes_total Sent.\n# TYPE sent_bytes_total counter\nsent_bytes_total 0\n\
+             # HELP build_info Build.\n# TYPE build_info gauge\nbuild_info{version=\"1\"} 1\n\
+             # HELP wait_seconds Wait.\n# TYPE wait_seconds histogram\nwait_seconds_sum 0.0\n\
+             wait_seconds_count 0\nwait_seconds_bucket{le=\"0.4\"} 0\nwait_seconds_bucket{le=\"+Inf\"} 0\n",
+        );
+    }
+
     /// One family, in as little as makes the two forms differ.
     fn family() -> impl Strategy<Value = (String, String)> {
         let kinds = prop::sample::select(vec![

@@ -111,7 +111,8 @@ fn refusal(shown: &str, error: &io::Error) -> anyhow::Error {
 
 /// Serves `app` on all `listeners` until `shutdown` is ready, then stops accepting, closes idle connections, waits
 /// up to [`Limits::shutdown`] for responses under way, and returns. Handlers find the client's address as
-/// [`ConnectInfo<SocketAddr>`] in the request's extensions. Needs a tokio runtime with I/O and time.
+/// [`ConnectInfo<SocketAddr>`] in the request's extensions, IPv4 always as such. Needs a tokio runtime with I/O and
+/// time.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     app: Router,
@@ -161,12 +162,18 @@ async fn accept(listeners: &[TcpListener], turn: &mut usize) -> io::Result<(TcpS
     poll_fn(|cx| {
         for listener in rest.iter().chain(last) {
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(accepted);
+                // An IPv4 client of a listener for both families comes as `::ffff:192.0.2.1`, which no rule about
+                // IPv4 networks would match.
+                return Poll::Ready(accepted.map(|(stream, peer)| (stream, canonical(peer))));
             }
         }
         Poll::Pending
     })
     .await
+}
+
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
 /// What all connections share.

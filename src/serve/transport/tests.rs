@@ -156,15 +156,27 @@ async fn head_has_a_length_and_no_body() {
 }
 
 #[tokio::test]
-async fn handlers_see_the_client_address() {
+async fn handlers_see_the_client_address_of_either_family_as_it_is() {
     let app = Router::new().route(
         "/",
         get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }),
     );
-    let server = start(app, patient());
-    let client = server.send(b"GET / HTTP/1.0\r\n\r\n").await;
-    let own = client.local_addr().unwrap().to_string();
-    assert!(rest(client).await.ends_with(&own));
+    for host in [None, Some("127.0.0.1")] {
+        let listener = bind(host, 0).unwrap();
+        let address = (Ipv4Addr::LOCALHOST, listener.local_addr().unwrap().port());
+        let listeners = vec![TcpListener::from_std(listener).unwrap()];
+        tokio::spawn(serve(
+            listeners,
+            app.clone(),
+            patient(),
+            Arc::default(),
+            std::future::pending(),
+        ));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+        let own = client.local_addr().unwrap().to_string();
+        assert!(rest(client).await.ends_with(&format!("\r\n\r\n{own}")));
+    }
 }
 
 #[tokio::test]
