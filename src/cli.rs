@@ -13,6 +13,8 @@ use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use tracing::Level;
 
 use crate::config::{ConfigError, Overrides, RELEASE, scalar};
+use crate::log::LogFormat;
+use crate::tail;
 
 const NAME: &str = "bingo-exporter";
 
@@ -116,13 +118,13 @@ pub enum ReadFrom {
     Beginning,
 }
 
-/// How the exporter writes its own log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// `key=value` pairs.
-    Logfmt,
-    /// One JSON object a line.
-    Json,
+impl From<ReadFrom> for tail::ReadFrom {
+    fn from(flag: ReadFrom) -> Self {
+        match flag {
+            ReadFrom::End => Self::End,
+            ReadFrom::Beginning => Self::Beginning,
+        }
+    }
 }
 
 /// Where to serve HTTP, not resolved yet.

@@ -38,17 +38,15 @@ impl Handle {
     /// Asks for a pass and waits until it is done and nothing of the start is left to catch up, at most
     /// `timeout`; then gives the last published state. What was on disk before the call is in it, unless the
     /// time was too short.
-    pub async fn fresh(&mut self, timeout: Duration) -> Arc<Snapshot> {
+    pub async fn fresh(&self, timeout: Duration) -> Arc<Snapshot> {
         let pass = self.doorbell.pass();
-        let done = self
-            .published
-            .wait_for(|snapshot| snapshot.answered >= pass && !snapshot.catching_up);
-        let done = tokio::time::timeout(timeout, done).await;
-        if let Ok(Ok(snapshot)) = done {
-            return Arc::clone(&snapshot);
+        let mut published = self.published.clone();
+        let done = published.wait_for(|snapshot| snapshot.answered >= pass && !snapshot.catching_up);
+        match tokio::time::timeout(timeout, done).await {
+            Ok(Ok(snapshot)) => Arc::clone(&snapshot),
+            // Too late, or the source is gone: what is published says so itself.
+            _ => self.snapshot(),
         }
-        // Too late, or the source is gone: what is published says so itself.
-        self.snapshot()
     }
 
     /// Asks the source to read to the current end and stop.
@@ -136,11 +134,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("access.log");
         fs::write(&path, content).unwrap();
-        let overrides = Overrides { access: vec![path.to_str().unwrap().to_owned()] };
+        let overrides = Overrides {
+            access: vec![path.to_str().unwrap().to_owned()],
+        };
         let model = Model::new(Config::load(None, &overrides).unwrap()).unwrap();
         let source = Access::new(Arc::new(model), ReadFrom::Beginning);
         let (handle, thread) = start(source, Clock::start()).unwrap();
-        Running { handle, thread, path, _dir: dir }
+        Running {
+            handle,
+            thread,
+            path,
+            _dir: dir,
+        }
     }
 
     fn append(path: &Path, lines: usize) {
@@ -156,25 +161,28 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_on_disk_before_the_call_is_in_the_answer() {
-        let mut running = running(LINE);
+        let running = running(LINE);
         for lines in 1..10 {
             assert_eq!(counted(&*running.handle.fresh(PATIENCE).await), lines);
             append(&running.path, 1);
         }
         running.handle.stop();
         let (handle, thread) = (running.handle, running.thread);
-        tokio::task::spawn_blocking(move || thread.join()).await.unwrap().unwrap();
+        tokio::task::spawn_blocking(move || thread.join())
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(counted(&handle.snapshot()), 10, "a stop reads to the current end");
     }
 
     #[tokio::test]
     async fn scrapes_at_one_time_share_a_pass() {
-        let mut running = running("");
+        let running = running("");
         let first = running.handle.fresh(PATIENCE).await;
         // All ask at once, within the time that is shared after the first.
         let mut scrapes = tokio::task::JoinSet::new();
         for _ in 0..20 {
-            let mut handle = running.handle.clone();
+            let handle = running.handle.clone();
             scrapes.spawn(async move { handle.fresh(PATIENCE).await.now });
         }
         let mut passes = scrapes.join_all().await;
@@ -187,11 +195,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_gone_source_answers_with_what_it_last_published() {
-        let mut running = running(LINE);
+        let running = running(LINE);
         running.handle.fresh(PATIENCE).await;
         running.handle.stop();
         let thread = running.thread;
-        tokio::task::spawn_blocking(move || thread.join()).await.unwrap().unwrap();
+        tokio::task::spawn_blocking(move || thread.join())
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(counted(&*running.handle.fresh(PATIENCE).await), 1);
     }
 }

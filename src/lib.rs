@@ -12,15 +12,15 @@ pub mod cli;
 pub mod config;
 pub mod model;
 
-pub mod access;
-pub mod decode;
-pub mod log;
-pub mod process;
-pub mod record;
-pub mod serve;
-pub mod slo;
 pub mod tail;
+pub mod decode;
+pub mod record;
+pub mod route;
+pub mod slo;
 pub mod tally;
+pub mod health;
+pub mod access;
+pub mod ingest;
 
 pub mod metrics;
 pub mod serve;

@@ -48,7 +48,7 @@ fn start() -> Result<(), Exit> {
         });
     }
     let model = Model::new(config).map_err(|error| exit(2, &error))?;
-    log::init(cli.log_level, cli.log_format);
+    log::init(cli.log_level.into(), cli.log_format).map_err(|error| exit(1, &error.into()))?;
     run(&cli, model).map_err(|error| exit(1, &error))
 }
 

@@ -53,15 +53,6 @@ closed_set! {
     ReadFrom { End = "end", Beginning = "beginning" }
 }
 
-impl From<crate::cli::ReadFrom> for ReadFrom {
-    fn from(flag: crate::cli::ReadFrom) -> Self {
-        match flag {
-            crate::cli::ReadFrom::End => Self::End,
-            crate::cli::ReadFrom::Beginning => Self::Beginning,
-        }
-    }
-}
-
 /// What to follow.
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -59,7 +59,7 @@ impl Site {
             return self.snapshots();
         }
         let mut passes = tokio::task::JoinSet::new();
-        for mut source in self.sources.clone() {
+        for source in self.sources.clone() {
             passes.spawn(async move { drop(source.fresh(FRESH_WITHIN).await) });
         }
         passes.join_all().await;
