@@ -8,8 +8,8 @@ use std::{io, thread};
 
 use tokio::sync::watch;
 
-use crate::access::{Access, Snapshot};
 use crate::clock::Clock;
+use crate::source::{Snapshot, Source};
 use crate::tail::wake::{DirectoryWatch, Doorbell};
 use crate::tail::{Polled, SWEEP};
 
@@ -59,7 +59,7 @@ impl Handle {
 ///
 /// # Errors
 /// No thread can be made.
-pub fn start(source: Access, clock: Clock) -> io::Result<(Handle, JoinHandle<()>)> {
+pub fn start(source: Source, clock: Clock) -> io::Result<(Handle, JoinHandle<()>)> {
     let doorbell = Arc::new(Doorbell::default());
     let (publish, published) = watch::channel(Arc::new(source.snapshot(clock.now(), 0)));
     let rung = Arc::clone(&doorbell);
@@ -69,7 +69,7 @@ pub fn start(source: Access, clock: Clock) -> io::Result<(Handle, JoinHandle<()>
     Ok((Handle { doorbell, published }, thread))
 }
 
-fn run(mut source: Access, doorbell: &Arc<Doorbell>, publish: &watch::Sender<Arc<Snapshot>>, clock: Clock) {
+fn run(mut source: Source, doorbell: &Arc<Doorbell>, publish: &watch::Sender<Arc<Snapshot>>, clock: Clock) {
     let mut directories = DirectoryWatch::new(Arc::clone(doorbell));
     let (mut timeout, mut shared_until) = (Duration::ZERO, Duration::ZERO);
     let (mut heard, mut answered) = (0, 0);
@@ -105,7 +105,7 @@ fn next_look(polled: &Polled) -> Duration {
     }
 }
 
-fn read_to_the_end(source: &mut Access, clock: Clock) {
+fn read_to_the_end(source: &mut Source, clock: Clock) {
     let begun = clock.now().elapsed;
     while source.pass(clock.now(), true).more && clock.now().elapsed - begun < STOP_WITHIN {}
 }
@@ -138,7 +138,7 @@ mod tests {
             access: vec![path.to_str().unwrap().to_owned()],
         };
         let model = Model::new(Config::load(None, &overrides).unwrap()).unwrap();
-        let source = Access::new(Arc::new(model), ReadFrom::Beginning);
+        let source = Source::access(Arc::new(model), ReadFrom::Beginning);
         let (handle, thread) = start(source, Clock::start()).unwrap();
         Running {
             handle,
@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn counted(snapshot: &Snapshot) -> u64 {
-        snapshot.state.tally.lines.counted
+        snapshot.state.intake.lines.counted
     }
 
     const PATIENCE: Duration = Duration::from_secs(20);

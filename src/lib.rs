@@ -19,7 +19,7 @@ pub mod route;
 pub mod slo;
 pub mod tally;
 pub mod health;
-pub mod access;
+pub mod source;
 pub mod ingest;
 
 pub mod metrics;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
-use bingo_exporter::access::Access;
 use bingo_exporter::cli::{self, Cli, Exit};
 use bingo_exporter::clock::Clock;
 use bingo_exporter::config::Config;
@@ -16,6 +15,7 @@ use bingo_exporter::model::Model;
 use bingo_exporter::serve::limits::{LimitHits, Limits};
 use bingo_exporter::serve::site::Site;
 use bingo_exporter::serve::transport;
+use bingo_exporter::source::Source;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -72,7 +72,7 @@ fn run(cli: &Cli, model: Model) -> Result<()> {
         .build()?;
     runtime.block_on(async {
         let listeners = listen(cli)?;
-        let source = Access::new(Arc::new(model), cli.read_from.into());
+        let source = Source::access(Arc::new(model), cli.read_from.into());
         let (handle, ingest) =
             ingest::start(source, Clock::start()).context("failed to start the ingest thread")?;
 

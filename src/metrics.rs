@@ -14,8 +14,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 pub use self::exporter::Own;
-use crate::access::Snapshot;
 use crate::record::Nanos;
+use crate::source::Snapshot;
 use crate::tally::Histogram;
 
 /// Everything one scrape shows.
@@ -51,7 +51,9 @@ impl Collector for Scrape {
         let mut families = Families(encoder);
         if !self.is_catching_up() {
             for source in &self.sources {
-                http::encode(&mut families, source)?;
+                if let Some(tally) = source.requests() {
+                    http::encode(&mut families, &source.model, tally)?;
+                }
             }
         }
         exporter::encode(&mut families, self)

@@ -66,6 +66,9 @@ pub struct Options {
     pub files: usize,
 }
 
+/// Takes each line and the path of its file, the one it was followed under.
+pub type Sink<'a> = &'a mut dyn FnMut(&Path, Line<'_>);
+
 /// The files of one source.
 #[derive(Debug)]
 pub struct Tail {
@@ -146,7 +149,7 @@ impl Tail {
 
     /// One pass: looks at the paths when it is time or `sweep` asks for it, reads what is new in every file, and
     /// gives each line to `sink`.
-    pub fn poll(&mut self, now: Duration, sweep: bool, sink: &mut dyn FnMut(Line<'_>)) -> Polled {
+    pub fn poll(&mut self, now: Duration, sweep: bool, sink: Sink<'_>) -> Polled {
         let mut polled = Polled::default();
         if sweep || self.swept.is_none_or(|swept| now.saturating_sub(swept) >= SWEEP) {
             self.sweep(now, &mut polled);
@@ -293,13 +296,17 @@ impl Tail {
         discarded
     }
 
-    fn read(&mut self, now: Duration, polled: &mut Polled, sink: &mut dyn FnMut(Line<'_>)) {
+    fn read(&mut self, now: Duration, polled: &mut Polled, sink: Sink<'_>) {
         let budget = PASS_BYTES / self.followers.len().max(1) as u64;
         // Retired files first: their lines are older.
         self.followers.sort_by_key(|follower| !follower.retired);
         for follower in &mut self.followers {
             let limit = self.options.line_bytes;
-            let turn = follower.read(&mut self.buffer, limit, budget, now, sink);
+            let path = std::mem::take(&mut follower.path);
+            let turn = follower.read(&mut self.buffer, limit, budget, now, &mut |line| {
+                sink(&path, line)
+            });
+            follower.path = path;
             let problem = turn.as_ref().err().map(ToString::to_string);
             if problem.is_some() && problem != follower.problem {
                 warn!(path = %follower.path.display(), problem, "failed to read; trying again every second");
@@ -310,7 +317,7 @@ impl Tail {
     }
 
     /// Parts with retired files that stayed quiet while their successors grew.
-    fn let_go(&mut self, now: Duration, polled: &mut Polled, sink: &mut dyn FnMut(Line<'_>)) {
+    fn let_go(&mut self, now: Duration, polled: &mut Polled, sink: Sink<'_>) {
         let growing: BTreeSet<PathBuf> = self
             .followers
             .iter()
@@ -325,8 +332,9 @@ impl Tail {
         };
         let limit = self.options.line_bytes;
         for mut follower in self.followers.extract_if(.., |follower| done(follower)) {
-            if let Err(error) = follower.finish(limit, sink) {
-                warn!(path = %follower.path.display(), %error, "failed to read the end of a rotated file");
+            let path = std::mem::take(&mut follower.path);
+            if let Err(error) = follower.finish(limit, &mut |line| sink(&path, line)) {
+                warn!(path = %path.display(), %error, "failed to read the end of a rotated file");
                 polled.lost_bytes += follower.size().saturating_sub(follower.position.offset);
             }
             // A deleted file cannot come back, but its inode can, in a file that may begin like it.

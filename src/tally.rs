@@ -13,12 +13,9 @@ pub use upstreams::{Upstream, Upstreams};
 
 use crate::clock::Now;
 use crate::model::Model;
-use crate::record::{Cache, Method, Nanos, Protocol, Reject, Request, Scheme, UnixMillis, Unmeasured};
+use crate::record::{Cache, Method, Nanos, Protocol, Request, Scheme, Unmeasured};
 use crate::route::{RouteId, RowId};
 use crate::slo::{Outcome, Slo};
-
-/// A line read this long after its own time stamp is late.
-pub const LATE: UnixMillis = 60_000;
 
 /// The requests of an access log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,8 +34,6 @@ pub struct Tally {
     pub unmeasured: [u64; Unmeasured::COUNT],
     /// Whether a line ever carried a time: before that, latency is unmeasured, not met.
     pub timed: bool,
-    /// What became of the lines.
-    pub lines: LineCounts,
     /// How many more series may be made.
     pub room: Room,
 }
@@ -73,41 +68,6 @@ pub struct RouteTally {
     pub cache: [u64; Cache::COUNT],
 }
 
-/// What became of the lines of a source. Complete lines read = counted + ignored + rejected.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct LineCounts {
-    /// Lines that became a request.
-    pub counted: u64,
-    /// Lines that are none and need be none.
-    pub ignored: u64,
-    /// Lines that could not be read, by [`Reject`].
-    pub rejected: [u64; Reject::COUNT],
-    /// Counted lines read more than [`LATE`] after their own time stamp.
-    pub late: u64,
-    /// The newest time stamp seen in a line.
-    pub last_timestamp: Option<UnixMillis>,
-}
-
-impl LineCounts {
-    /// All rejected lines.
-    pub fn rejected_total(&self) -> u64 {
-        self.rejected.iter().sum()
-    }
-
-    /// All complete lines.
-    pub fn total(&self) -> u64 {
-        self.counted + self.ignored + self.rejected_total()
-    }
-
-    fn stamp(&mut self, time: Option<UnixMillis>, now: Now) {
-        let Some(time) = time else { return };
-        self.late += u64::from(now.unix.saturating_sub(time) > LATE);
-        // A clock that runs ahead must not freeze the gauge in the future.
-        let plausible = time.min(now.unix);
-        self.last_timestamp = Some(self.last_timestamp.map_or(plausible, |last| last.max(plausible)));
-    }
-}
-
 impl Tally {
     /// All series of the configuration, at zero.
     pub fn new(model: &Model) -> Self {
@@ -139,7 +99,6 @@ impl Tally {
             ),
             unmeasured: [0; Unmeasured::COUNT],
             timed: false,
-            lines: LineCounts::default(),
             room: Room::new(model.config.limits.series.saturating_sub(model.series())),
         }
     }
@@ -175,18 +134,6 @@ impl Tally {
         self.protocols[request.protocol as usize][request.scheme as usize] += 1;
         self.count_cache(fixed.route_id, request.cache);
         self.count_attempts(id, request, now);
-        self.lines.counted += 1;
-        self.lines.stamp(request.time, now);
-    }
-
-    /// Counts a line that is none of ours.
-    pub fn ignore(&mut self) {
-        self.lines.ignored += 1;
-    }
-
-    /// Counts a line that could not be read.
-    pub fn reject(&mut self, reason: Reject) {
-        self.lines.rejected[reason as usize] += 1;
     }
 
     fn count_cache(&mut self, route: RouteId, cache: Option<Cache>) {
@@ -234,7 +181,6 @@ impl Tally {
             protocols: self.protocols,
             unmeasured: self.unmeasured,
             timed: self.timed,
-            lines: self.lines,
             ..fresh
         }
     }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs};
 
-use bingo_exporter::access::Access;
 use bingo_exporter::clock::Now;
 use bingo_exporter::config::{Config, Overrides};
 use bingo_exporter::metrics::{Own, Scrape};
 use bingo_exporter::model::Model;
 use bingo_exporter::serve::negotiate;
+use bingo_exporter::source::Source;
 use bingo_exporter::tail::ReadFrom;
 
 /// 2026-11-23T20:00:30Z, shortly after the lines of the fixtures.
@@ -31,7 +31,7 @@ fn check(name: &str) {
     let log = fixture("log").to_str().unwrap().to_owned();
     let config = Some(fixture("yaml")).filter(|path| path.exists());
     let config = Config::load(config.as_deref(), &Overrides { access: vec![log] }).unwrap();
-    let mut source = Access::new(Arc::new(Model::new(config).unwrap()), ReadFrom::Beginning);
+    let mut source = Source::access(Arc::new(Model::new(config).unwrap()), ReadFrom::Beginning);
     source.pass(NOW, true);
     let scrape = Scrape {
         sources: vec![Arc::new(source.snapshot(NOW, 0))],

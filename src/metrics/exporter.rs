@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::{Families, Scrape};
-use crate::access::Snapshot;
 use crate::process::ProcessStats;
 use crate::record::{Reject, UnixMillis, Unmeasured};
+use crate::source::Snapshot;
 use crate::tail::{FileState, Rotation};
 
 /// The exporter's own figures, read at the scrape.
@@ -30,13 +30,18 @@ fn lines(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
         scrape
             .sources
             .iter()
-            .map(|source| (source.source.as_str(), &source.state.tally))
+            .map(|source| (source.source.as_str(), &source.state.intake.lines))
+    };
+    let requests = || {
+        scrape
+            .sources
+            .iter()
+            .filter_map(|source| Some((source.source.as_str(), source.requests()?)))
     };
     families.counter(
         "bingo_exporter_lines",
         "Complete lines read, by what became of them; the three add up to all lines.",
-        sources().flat_map(|(name, tally)| {
-            let lines = &tally.lines;
+        sources().flat_map(|(name, lines)| {
             [
                 ("counted", lines.counted),
                 ("ignored", lines.ignored),
@@ -48,11 +53,11 @@ fn lines(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
     families.counter(
         "bingo_exporter_rejected_lines",
         "Lines that could not be counted, by reason.",
-        sources().flat_map(|(name, tally)| {
+        sources().flat_map(|(name, lines)| {
             Reject::ALL.iter().map(move |reason| {
                 (
                     [("source", name), ("reason", reason.as_str())],
-                    tally.lines.rejected[*reason as usize],
+                    lines.rejected[*reason as usize],
                 )
             })
         }),
@@ -60,7 +65,7 @@ fn lines(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
     families.counter(
         "bingo_exporter_unmeasured_requests",
         "Requests that were counted without a duration, by reason; most often the log format has no $request_time.",
-        sources().flat_map(|(name, tally)| {
+        requests().flat_map(|(name, tally)| {
             Unmeasured::ALL.iter().map(move |reason| {
                 ([("source", name), ("reason", reason.as_str())], tally.unmeasured[*reason as usize])
             })
@@ -69,14 +74,13 @@ fn lines(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
     families.counter(
         "bingo_exporter_late_lines",
         "Lines read more than 60 seconds after their own time stamp: catching up, or a proxy that buffers its log.",
-        sources().map(|(name, tally)| ([("source", name)], tally.lines.late)),
+        sources().map(|(name, lines)| ([("source", name)], lines.late)),
     )?;
     families.gauge(
         "bingo_exporter_last_line_timestamp_seconds",
         "The newest time stamp seen in a line.",
-        sources().filter_map(|(name, tally)| {
-            tally
-                .lines
+        sources().filter_map(|(name, lines)| {
+            lines
                 .last_timestamp
                 .map(|time| ([("source", name)], unix_seconds(time)))
         }),
@@ -165,10 +169,16 @@ fn limits(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
         ("files", sum(|source| source.state.intake.over_limit)),
         (
             "line_bytes",
-            sum(|source| source.state.tally.lines.rejected[Reject::TooLong as usize]),
+            sum(|source| source.state.intake.lines.rejected[Reject::TooLong as usize]),
         ),
-        ("series", sum(|source| source.state.tally.room.hits)),
-        ("upstreams", sum(|source| source.state.tally.upstreams.hits)),
+        (
+            "series",
+            sum(|source| source.requests().map_or(0, |tally| tally.room.hits)),
+        ),
+        (
+            "upstreams",
+            sum(|source| source.requests().map_or(0, |tally| tally.upstreams.hits)),
+        ),
     ];
     families.counter(
         "bingo_exporter_limit_hits",

@@ -3,18 +3,17 @@
 use std::fmt;
 
 use super::{Families, seconds};
-use crate::access::Snapshot;
+use crate::model::Model;
 use crate::record::{Cache, Protocol, Scheme};
 use crate::route::Row;
 use crate::slo::{Objectives, Outcome, Slo};
 use crate::tally::{RowTally, Tally};
 
-pub(super) fn encode(families: &mut Families<'_>, source: &Snapshot) -> fmt::Result {
-    let tally = &source.state.tally;
+pub(super) fn encode(families: &mut Families<'_>, model: &Model, tally: &Tally) -> fmt::Result {
     requests(families, tally)?;
-    routes(families, source)?;
+    routes(families, model, tally)?;
     upstreams(families, tally)?;
-    objectives(families, source)
+    objectives(families, model, tally)
 }
 
 fn requests(families: &mut Families<'_>, tally: &Tally) -> fmt::Result {
@@ -76,11 +75,11 @@ fn requests(families: &mut Families<'_>, tally: &Tally) -> fmt::Result {
     )
 }
 
-fn routes(families: &mut Families<'_>, source: &Snapshot) -> fmt::Result {
+fn routes(families: &mut Families<'_>, model: &Model, tally: &Tally) -> fmt::Result {
     families.gauge(
         "bingo_http_route_info",
         "1 for each endpoint and method; probe is true for health checks, which are no part of any objective.",
-        shown(source).map(|(row, _)| {
+        shown(model, tally).map(|(row, _)| {
             ([("route", &*row.route), ("method", row.method.as_str()), ("probe", if row.probe { "true" } else { "false" })], 1u64)
         }),
     )
@@ -115,12 +114,12 @@ fn upstreams(families: &mut Families<'_>, tally: &Tally) -> fmt::Result {
     )
 }
 
-fn objectives(families: &mut Families<'_>, source: &Snapshot) -> fmt::Result {
-    let timed = source.state.tally.timed;
+fn objectives(families: &mut Families<'_>, model: &Model, tally: &Tally) -> fmt::Result {
+    let timed = tally.timed;
     families.counter(
         "bingo_slo_requests",
         "Requests that count for an objective, by result. Latency is there only once the log carries a time.",
-        with_objectives(source)
+        with_objectives(model, tally)
             .filter(move |(slo, ..)| timed || *slo != Slo::Latency)
             .flat_map(|(slo, _, tally)| {
                 [("bad", 0), ("good", 1)].map(|(result, index)| {
@@ -135,7 +134,7 @@ fn objectives(families: &mut Families<'_>, source: &Snapshot) -> fmt::Result {
     families.gauge(
         "bingo_slo_objective_ratio",
         "Share of an objective's requests that must be good.",
-        with_objectives(source).map(|(slo, ratio, tally)| {
+        with_objectives(model, tally).map(|(slo, ratio, tally)| {
             let [route, method] = labels(tally);
             ([route, method, ("slo", slo.as_str())], ratio)
         }),
@@ -143,7 +142,7 @@ fn objectives(families: &mut Families<'_>, source: &Snapshot) -> fmt::Result {
     families.gauge(
         "bingo_slo_latency_threshold_seconds",
         "A request is fast, for its endpoint's latency objective, when it takes at most this long.",
-        shown(source).filter_map(|(row, tally)| {
+        shown(model, tally).filter_map(|(row, tally)| {
             row.objectives
                 .latency
                 .map(|latency| (labels(tally), seconds(latency.under)))
@@ -152,25 +151,24 @@ fn objectives(families: &mut Families<'_>, source: &Snapshot) -> fmt::Result {
 }
 
 /// Each objective with the share it asks for and the row it is about.
-fn with_objectives(source: &Snapshot) -> impl Iterator<Item = (Slo, f64, &RowTally)> {
+fn with_objectives<'a>(model: &'a Model, tally: &'a Tally) -> impl Iterator<Item = (Slo, f64, &'a RowTally)> {
     let ratio = |objectives: &Objectives, slo| match slo {
         Slo::Availability => objectives.availability,
         Slo::Latency => objectives.latency.map(|latency| latency.ratio),
     };
-    shown(source).flat_map(move |(row, tally)| {
+    shown(model, tally).flat_map(move |(row, tally)| {
         Slo::ALL
             .iter()
             .filter_map(move |slo| ratio(&row.objectives, *slo).map(|ratio| (*slo, ratio, tally)))
     })
 }
 
-fn shown(source: &Snapshot) -> impl Iterator<Item = (&Row, &RowTally)> {
-    source
-        .model
+fn shown<'a>(model: &'a Model, tally: &'a Tally) -> impl Iterator<Item = (&'a Row, &'a RowTally)> {
+    model
         .routes
         .rows
         .iter()
-        .zip(&source.state.tally.rows)
+        .zip(&tally.rows)
         .filter(|(_, tally)| tally.shown)
 }
 

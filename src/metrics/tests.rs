@@ -1,8 +1,8 @@
 use super::*;
-use crate::access::Access;
 use crate::clock::Now;
 use crate::config::{Config, Overrides};
 use crate::model::Model;
+use crate::source::Source;
 use crate::tail::ReadFrom;
 
 fn now() -> Now {
@@ -12,7 +12,7 @@ fn now() -> Now {
     }
 }
 
-fn text(source: &Access) -> String {
+fn text(source: &Source) -> String {
     Scrape {
         sources: vec![Arc::new(source.snapshot(now(), 0))],
         own: Own::default(),
@@ -21,12 +21,12 @@ fn text(source: &Access) -> String {
     .unwrap()
 }
 
-fn source() -> Access {
+fn source() -> Source {
     let overrides = Overrides {
         access: vec!["/nowhere/access.log".into()],
     };
     let model = Model::new(Config::load(None, &overrides).unwrap()).unwrap();
-    Access::new(Arc::new(model), ReadFrom::End)
+    Source::access(Arc::new(model), ReadFrom::End)
 }
 
 #[test]

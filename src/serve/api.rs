@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::access::Snapshot;
 use crate::record::{Reject, UnixMillis, Unmeasured};
 use crate::route::Row;
 use crate::slo::{Objectives, Slo};
+use crate::source::Snapshot;
 use crate::tail::{FileStatus, Rotation};
 use crate::tally::{CodeCounts, RowTally, Upstream};
 
@@ -95,7 +95,8 @@ impl<'a> Status<'a> {
             sources: sources.iter().map(|source| SourceStatus::new(source)).collect(),
             endpoints: counted().flat_map(|source| EndpointStatus::all(source)).collect(),
             upstreams: counted()
-                .flat_map(|source| source.state.tally.upstreams.iter().map(UpstreamStatus::new))
+                .filter_map(|source| source.requests())
+                .flat_map(|tally| tally.upstreams.iter().map(UpstreamStatus::new))
                 .collect(),
         }
     }
@@ -103,26 +104,27 @@ impl<'a> Status<'a> {
 
 impl<'a> SourceStatus<'a> {
     fn new(source: &'a Snapshot) -> Self {
-        let (tally, intake) = (&source.state.tally, &source.state.intake);
+        let intake = &source.state.intake;
+        let lines = &intake.lines;
         let named = |names: Vec<&'static str>, counts: &[u64]| {
             names.into_iter().zip(counts.iter().copied()).collect()
         };
         Self {
             source: source.source.as_str(),
             complete: source.complete,
-            counted: tally.lines.counted,
-            ignored: tally.lines.ignored,
-            rejected: tally.lines.rejected_total(),
+            counted: lines.counted,
+            ignored: lines.ignored,
+            rejected: lines.rejected_total(),
             rejected_by_reason: named(
                 Reject::ALL.iter().map(|reason| reason.as_str()).collect(),
-                &tally.lines.rejected,
+                &lines.rejected,
             ),
             unmeasured_by_reason: named(
                 Unmeasured::ALL.iter().map(|reason| reason.as_str()).collect(),
-                &tally.unmeasured,
+                source.requests().map_or(&[], |tally| &tally.unmeasured),
             ),
-            late: tally.lines.late,
-            last_line_time: tally.lines.last_timestamp.map(seconds),
+            late: lines.late,
+            last_line_time: lines.last_timestamp.map(seconds),
             read_bytes: intake.read_bytes,
             unread_bytes: source.unread_bytes,
             lost_bytes: intake.lost_bytes,
@@ -138,9 +140,11 @@ impl<'a> SourceStatus<'a> {
 
 impl<'a> EndpointStatus<'a> {
     fn all(source: &'a Snapshot) -> impl Iterator<Item = Self> {
-        let rows = source.model.routes.rows.iter().zip(&source.state.tally.rows);
-        rows.filter(|(_, tally)| tally.shown)
-            .map(|(row, tally)| Self::new(row, tally, source.state.tally.timed))
+        source.requests().into_iter().flat_map(|tally| {
+            let rows = source.model.routes.rows.iter().zip(&tally.rows);
+            rows.filter(|(_, row)| row.shown)
+                .map(|(fixed, row)| Self::new(fixed, row, tally.timed))
+        })
     }
 
     fn new(row: &Row, tally: &'a RowTally, timed: bool) -> Self {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use crate::access::Snapshot;
+use crate::source::Snapshot;
 
 const HEAD: &str = "<!doctype html>
 <html lang=\"en\">

@@ -15,9 +15,9 @@ use super::api;
 use super::limits::{Limit, LimitHits};
 use super::negotiate::{self, Exposition};
 use super::page;
-use crate::access::Snapshot;
 use crate::ingest::Handle;
 use crate::metrics::{Own, Scrape};
+use crate::source::Snapshot;
 use crate::{log, process};
 
 /// How long an answer may wait for the logs to be read. Well under Prometheus' scrape timeout, so that `up` stays 1.

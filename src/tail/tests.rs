@@ -58,7 +58,7 @@ impl Bench {
     fn poll(&mut self) -> Vec<String> {
         self.now += SWEEP;
         let mut lines = vec![];
-        self.last = self.tail.poll(self.now, true, &mut |line| {
+        self.last = self.tail.poll(self.now, true, &mut |_, line| {
             lines.push(match line {
                 Line::Complete(bytes) => String::from_utf8_lossy(bytes).into_owned(),
                 Line::TooLong => "TOO LONG".into(),

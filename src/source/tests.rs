@@ -14,6 +14,11 @@ fn model(path: &str) -> Arc<Model> {
     Arc::new(Model::new(Config::load(None, &overrides).unwrap()).unwrap())
 }
 
+fn tally(source: &Source) -> &Tally {
+    let Counts::Access(tally) = &source.counts;
+    tally
+}
+
 fn now(seconds: u64) -> Now {
     Now {
         unix: 1_795_464_000_000,
@@ -22,11 +27,11 @@ fn now(seconds: u64) -> Now {
 }
 
 /// A source over one file that grows by `chunks`, with a pass after each.
-fn run(chunks: &[&[u8]]) -> (Access, tempfile::TempDir) {
+fn run(chunks: &[&[u8]]) -> (Source, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("access.log");
     fs::write(&path, "").unwrap();
-    let mut access = Access::new(model(path.to_str().unwrap()), ReadFrom::End);
+    let mut access = Source::access(model(path.to_str().unwrap()), ReadFrom::End);
     access.pass(now(0), true);
     for (second, chunk) in (1..).zip(chunks) {
         OpenOptions::new()
@@ -63,15 +68,18 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(data.len() + 1)).chain([0, data.len()]).collect();
         cuts.sort_unstable();
         let chunks: Vec<&[u8]> = cuts.windows(2).map(|cut| &data[cut[0]..cut[1]]).collect();
-        let tally = run(&chunks).0.tally;
+        let (source, _dir) = run(&chunks);
+        let (tally, lines_read) = (tally(&source), &source.intake.lines);
 
         let lines = data.iter().filter(|byte| **byte == b'\n').count() as u64;
-        prop_assert_eq!(tally.lines.total(), lines);
+        prop_assert_eq!(lines_read.total(), lines);
         let requests: u64 = tally.rows.iter().map(|row| row.codes.total()).sum();
-        prop_assert_eq!(tally.lines.counted, requests, "each counted line is in one row under one code");
+        prop_assert_eq!(lines_read.counted, requests, "each counted line is in one row under one code");
         let durations = tally.rows.iter().flat_map(|row| &row.durations).map(crate::tally::Histogram::count).sum::<u64>();
         prop_assert_eq!(requests, durations + tally.unmeasured.iter().sum::<u64>());
-        prop_assert_eq!(&tally, &run(&[&data]).0.tally, "any chunking gives the same counts");
+        let (whole, _dir) = run(&[&data]);
+        prop_assert_eq!(&source.counts, &whole.counts, "any chunking gives the same counts");
+        prop_assert_eq!(lines_read, &whole.intake.lines);
     }
 }
 
@@ -83,8 +91,8 @@ fn a_saved_state_comes_back_as_it_was() {
     assert_eq!(restored, access.state());
     assert_eq!(
         (
-            restored.tally.lines.counted,
-            restored.tally.lines.rejected_total()
+            restored.intake.lines.counted,
+            restored.intake.lines.rejected_total()
         ),
         (1, 1)
     );
@@ -121,25 +129,29 @@ fn the_configuration_is_swapped_between_two_lines() {
             .map(|row| row.codes.total())
     };
     assert_eq!(
-        row(&access.tally, "/api/movie/{id}"),
+        row(tally(&access), "/api/movie/{id}"),
         Some(2),
         "counts and positions stay"
     );
-    assert_eq!(row(&access.tally, "/api/customer"), None);
-    assert_eq!(access.tally.lines.counted, 2);
+    assert_eq!(row(tally(&access), "/api/customer"), None);
+    assert_eq!(access.intake.lines.counted, 2);
 }
 
 #[test]
 fn an_unfinished_end_is_decoded_or_rejected_as_truncated() {
     let model = model("/nowhere");
-    let mut tally = Tally::new(&model);
-    count(&model, &mut tally, Line::Unfinished(LINE), now(0));
-    count(&model, &mut tally, Line::Unfinished(&LINE[..40]), now(0));
+    let mut counts = Counts::Access(Tally::new(&model));
+    let mut lines = LineCounts::default();
+    count(&model, &mut lines, &mut counts, Line::Unfinished(LINE), now(0));
+    count(
+        &model,
+        &mut lines,
+        &mut counts,
+        Line::Unfinished(&LINE[..40]),
+        now(0),
+    );
     assert_eq!(
-        (
-            tally.lines.counted,
-            tally.lines.rejected[Reject::Truncated as usize]
-        ),
+        (lines.counted, lines.rejected[Reject::Truncated as usize]),
         (1, 1)
     );
 }
@@ -148,7 +160,7 @@ fn an_unfinished_end_is_decoded_or_rejected_as_truncated() {
 fn complete_or_not_or_unknown() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("access.log");
-    let mut access = Access::new(model(path.to_str().unwrap()), ReadFrom::End);
+    let mut access = Source::access(model(path.to_str().unwrap()), ReadFrom::End);
     let mut complete = |second: u64| {
         access.pass(now(second), true);
         access.snapshot(now(second), 0).complete

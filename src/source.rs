@@ -1,50 +1,47 @@
-//! The access log, from bytes to counts: the way of a line on one screen.
+//! A log, from bytes to counts: the way of a line on one screen.
 //!
 //! ```text
 //! files --tail--> lines --decode--> Request --route--> RowId --count--> Tally
 //! ```
 
+mod intake;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::intake::{Intake, LATE, LineCounts};
 use crate::clock::Now;
 use crate::health::{Health, Sample};
 use crate::model::Model;
 use crate::record::{Reject, closed_set};
 use crate::tail::identity::Position;
-use crate::tail::{FileState, FileStatus, Line, Options, Polled, ReadFrom, Rotation, Tail};
+use crate::tail::{FileState, FileStatus, Line, Options, Polled, ReadFrom, Tail};
 use crate::tally::Tally;
 
 closed_set! {
-    /// The label of a source.
-    Source { Access = "access" }
+    /// Which log. The label of a source.
+    SourceName { Access = "access" }
 }
 
 /// A source: its files, and everything counted from them.
 #[derive(Debug)]
-pub struct Access {
+pub struct Source {
     model: Arc<Model>,
     tail: Tail,
-    tally: Tally,
     intake: Intake,
+    counts: Counts,
     health: Health,
     /// What was on disk at the start is not yet counted.
     catching_up: bool,
     ever_matched: bool,
 }
 
-/// What the tailer counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intake {
-    /// Bytes read.
-    pub read_bytes: u64,
-    /// Bytes known to be gone before they were read.
-    pub lost_bytes: u64,
-    /// By [`Rotation`].
-    pub rotations: [u64; Rotation::COUNT],
-    /// Files that `limits.files` kept from being followed.
-    pub over_limit: u64,
+/// What the lines of a source came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Counts {
+    /// Requests, of the proxy's access log.
+    Access(Tally),
 }
 
 /// All that must survive together: where we are, and what was counted up to there, of one instant.
@@ -52,17 +49,17 @@ pub struct Intake {
 pub struct State {
     /// In all files held or remembered.
     pub positions: Vec<Position>,
-    /// The tailer's counts.
+    /// What came in.
     pub intake: Intake,
-    /// The requests.
-    pub tally: Tally,
+    /// What it said.
+    pub counts: Counts,
 }
 
 /// A source as the world sees it, taken whole.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Which source.
-    pub source: Source,
+    pub source: SourceName,
     /// The configuration it was counted under.
     pub model: Arc<Model>,
     /// Positions and counts.
@@ -83,9 +80,9 @@ pub struct Snapshot {
     pub answered: u64,
 }
 
-impl Access {
-    /// A source that counts from zero.
-    pub fn new(model: Arc<Model>, read_from: ReadFrom) -> Self {
+impl Source {
+    /// The proxy's access log, counted from zero.
+    pub fn access(model: Arc<Model>, read_from: ReadFrom) -> Self {
         let options = Options {
             paths: model.config.access.paths.clone(),
             read_from,
@@ -94,8 +91,8 @@ impl Access {
         };
         Self {
             tail: Tail::new(options),
-            tally: Tally::new(&model),
             intake: Intake::default(),
+            counts: Counts::Access(Tally::new(&model)),
             health: Health::default(),
             catching_up: true,
             ever_matched: false,
@@ -105,20 +102,20 @@ impl Access {
 
     /// One pass over all files: every new line is decoded, routed and counted. Neither loops nor waits.
     pub fn pass(&mut self, now: Now, sweep: bool) -> Polled {
-        let before = (self.tally.lines.total(), self.tally.lines.rejected_total());
-        let (model, tally) = (&*self.model, &mut self.tally);
-        let polled = self
-            .tail
-            .poll(now.elapsed, sweep, &mut |line| count(model, tally, line, now));
+        let before = (self.intake.lines.total(), self.intake.lines.rejected_total());
+        let (model, lines, counts) = (&*self.model, &mut self.intake.lines, &mut self.counts);
+        let polled = self.tail.poll(now.elapsed, sweep, &mut |_path, line| {
+            count(model, lines, counts, line, now)
+        });
 
-        self.tally.upstreams.forget(now.unix);
+        self.counts.forget(now);
         self.intake.add(&polled);
         self.catching_up &= polled.more;
         self.health.note(
             now.elapsed,
             Sample {
-                lines: self.tally.lines.total() - before.0,
-                rejected: self.tally.lines.rejected_total() - before.1,
+                lines: self.intake.lines.total() - before.0,
+                rejected: self.intake.lines.rejected_total() - before.1,
                 lost_bytes: polled.lost_bytes,
                 unreadable: self.tail.count(FileState::Unreadable) > 0,
                 oldest_unread: polled.oldest_unread,
@@ -130,8 +127,7 @@ impl Access {
 
     /// Goes on under another configuration, from the next line on. Counts of series that still exist go on.
     pub fn swap(&mut self, model: Arc<Model>) {
-        let tally = std::mem::replace(&mut self.tally, Tally::new(&model));
-        self.tally = tally.carried_over(&model);
+        self.counts.carry_over(&model);
         self.model = model;
     }
 
@@ -145,7 +141,7 @@ impl Access {
         State {
             positions: self.tail.positions(),
             intake: self.intake.clone(),
-            tally: self.tally.clone(),
+            counts: self.counts.clone(),
         }
     }
 
@@ -155,7 +151,7 @@ impl Access {
         let only_discarded = !self.is_matched() && self.tail.count(FileState::Discarded) > 0;
         let known = self.ever_matched && !only_discarded;
         Snapshot {
-            source: Source::Access,
+            source: self.counts.source(),
             model: Arc::clone(&self.model),
             state: self.state(),
             now,
@@ -174,26 +170,49 @@ impl Access {
 }
 
 /// The way of a line. Each ends in exactly one of three counts.
-fn count(model: &Model, tally: &mut Tally, line: Line<'_>, now: Now) {
+fn count(model: &Model, lines: &mut LineCounts, counts: &mut Counts, line: Line<'_>, now: Now) {
     let (bytes, finished) = match line {
         Line::Complete(bytes) => (bytes, true),
         Line::Unfinished(bytes) => (bytes, false),
-        Line::TooLong => return tally.reject(Reject::TooLong),
+        Line::TooLong => return lines.reject(Reject::TooLong),
     };
+    let Counts::Access(tally) = counts;
     match model.decoder.decode(bytes) {
-        Ok(Some(request)) => tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now),
-        Ok(None) => tally.ignore(),
-        Err(reason) => tally.reject(if finished { reason } else { Reject::Truncated }),
+        Ok(Some(request)) => {
+            tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now);
+            lines.count(request.time, now);
+        }
+        Ok(None) => lines.ignore(),
+        Err(reason) => lines.reject(if finished { reason } else { Reject::Truncated }),
     }
 }
 
-impl Intake {
-    fn add(&mut self, polled: &Polled) {
-        self.read_bytes += polled.read_bytes;
-        self.lost_bytes += polled.lost_bytes;
-        self.over_limit += polled.over_limit;
-        for (sum, count) in self.rotations.iter_mut().zip(polled.rotations) {
-            *sum += count;
+impl Counts {
+    /// Whose counts they are.
+    pub fn source(&self) -> SourceName {
+        match self {
+            Self::Access(_) => SourceName::Access,
+        }
+    }
+
+    fn forget(&mut self, now: Now) {
+        match self {
+            Self::Access(tally) => tally.upstreams.forget(now.unix),
+        }
+    }
+
+    fn carry_over(&mut self, model: &Model) {
+        match self {
+            Self::Access(tally) => *tally = std::mem::replace(tally, Tally::new(model)).carried_over(model),
+        }
+    }
+}
+
+impl Snapshot {
+    /// The requests, where this is the access log.
+    pub fn requests(&self) -> Option<&Tally> {
+        match &self.state.counts {
+            Counts::Access(tally) => Some(tally),
         }
     }
 }
