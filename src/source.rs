@@ -82,17 +82,59 @@ pub struct Snapshot {
 impl Source {
     /// The proxy's access log, counted from zero.
     pub fn access(model: Arc<Model>, read_from: ReadFrom) -> Self {
-        let options = Options {
+        let tail = Tail::new(Self::options(&model, read_from));
+        Self::new(Counts::Access(Tally::new(&model)), tail, model)
+    }
+
+    /// Goes on from a saved state: from its positions, and from its counts where they can be trusted.
+    #[must_use]
+    pub fn restored(self, state: State, with_counts: bool) -> Self {
+        let tail = Tail::restore(self.tail.options().clone(), state.files);
+        if !with_counts {
+            return Self { tail, ..self };
+        }
+        let mut counts = state.counts;
+        counts.carry_over(&self.model);
+        Self {
+            tail,
+            counts,
+            intake: state.intake,
+            ever_matched: true,
+            ..self
+        }
+    }
+
+    /// Which log it reads.
+    pub fn name(&self) -> SourceName {
+        self.counts.source()
+    }
+
+    /// Something that was counted before is not known any more.
+    pub fn note_gap(&mut self, now: Now) {
+        self.health.note(
+            now.elapsed,
+            Sample {
+                gap: true,
+                ..Sample::default()
+            },
+        );
+    }
+
+    fn options(model: &Model, read_from: ReadFrom) -> Options {
+        Options {
             paths: model.config.access.paths.clone(),
             read_from,
             line_bytes: model.config.limits.line_bytes,
             files: model.config.limits.files,
             rotated: vec![],
-        };
+        }
+    }
+
+    fn new(counts: Counts, tail: Tail, model: Arc<Model>) -> Self {
         Self {
-            tail: Tail::new(options),
+            tail,
             intake: Intake::default(),
-            counts: Counts::Access(Tally::new(&model)),
+            counts,
             health: Health::default(),
             catching_up: true,
             ever_matched: false,
@@ -116,7 +158,7 @@ impl Source {
             Sample {
                 lines: self.intake.lines.total() - before.0,
                 rejected: self.intake.lines.rejected_total() - before.1,
-                lost_bytes: polled.lost_bytes,
+                gap: polled.gap,
                 unreadable: self.tail.count(FileState::Unreadable) > 0,
                 oldest_unread: polled.oldest_unread,
             },

@@ -230,6 +230,11 @@ impl Tail {
         polled
     }
 
+    /// What is followed.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// What must be remembered over a restart.
     pub fn memory(&self) -> Memory {
         let followed = self.followers.iter().map(Follower::bookmark);
@@ -437,6 +442,7 @@ impl Tail {
             if let Err(error) = follower.finish(limit, &mut |line| sink(&path, line)) {
                 warn!(path = %path.display(), %error, "failed to read the end of a rotated file");
                 polled.lost_bytes += follower.size().saturating_sub(follower.position.offset);
+                polled.gap = true;
             }
             // A deleted file cannot come back; its inode can, in another file. Its content may be in an archive.
             let id = if follower.is_deleted() {
