@@ -269,7 +269,7 @@ impl Tail {
                 fitting.push(index);
             }
         }
-        Ok(self.take_known(fitting))
+        Ok(self.take_known(fitting, id))
     }
 
     fn find_archived(&mut self, archive: &Archive, expected: Expected) -> Option<Bookmark> {
@@ -284,7 +284,7 @@ impl Tail {
             .filter(|(_, known)| fits(known))
             .map(|(index, _)| index)
             .collect();
-        self.take_known(fitting)
+        self.take_known(fitting, archive.position.id)
     }
 
     /// The very file of this bookmark is there, so another with the same content is another.
@@ -292,12 +292,16 @@ impl Tail {
         self.present.contains(&(known.position.id, known.stamp))
     }
 
-    /// Takes the best of several bookmarks in one content: what is still expected before what is done with, then
-    /// the farthest.
-    fn take_known(&mut self, fitting: Vec<usize>) -> Option<Bookmark> {
+    /// Takes the best of several bookmarks in one content: the file's own, what is still expected before what is
+    /// done with, then the farthest.
+    fn take_known(&mut self, fitting: Vec<usize>, id: FileId) -> Option<Bookmark> {
         let rank = |index: &usize| {
             let known = &self.known[*index];
-            (known.role != Role::Done, known.position.offset)
+            (
+                known.position.id == id,
+                known.role != Role::Done,
+                known.position.offset,
+            )
         };
         let best = fitting.into_iter().max_by_key(rank)?;
         Some(self.known.remove(best))
