@@ -12,7 +12,7 @@ const SLOTS: usize = 60;
 const MINUTE: u64 = 6;
 
 /// A byte that waits longer than this makes the numbers incomplete.
-const TOO_OLD: Duration = Duration::from_secs(30);
+pub const TOO_OLD: Duration = Duration::from_secs(30);
 
 /// One in so many lines may be rejected.
 const REJECTED_ONE_IN: u64 = 100;

@@ -7,10 +7,11 @@ use std::time::Duration;
 use std::{io, thread};
 
 use tokio::sync::watch;
+use tracing::warn;
 
 use crate::clock::Clock;
 use crate::source::{Snapshot, Source};
-use crate::tail::wake::{DirectoryWatch, Doorbell};
+use crate::tail::wake::{DirectoryWatch, Doorbell, Rings};
 use crate::tail::{Polled, SWEEP};
 
 /// How soon to look again while lines come: seldom enough to cost nothing, often enough for the status page.
@@ -18,6 +19,9 @@ const BUSY: Duration = Duration::from_millis(250);
 
 /// Scrapes within this time share a pass.
 const SHARED: Duration = Duration::from_millis(250);
+
+/// A directory that changes all the time is looked at only so often.
+const SETTLE: Duration = Duration::from_millis(50);
 
 /// How long the end of the logs may take to be read at a stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -71,18 +75,26 @@ pub fn start(source: Source, clock: Clock) -> io::Result<(Handle, JoinHandle<()>
 
 fn run(mut source: Source, doorbell: &Arc<Doorbell>, publish: &watch::Sender<Arc<Snapshot>>, clock: Clock) {
     let mut directories = DirectoryWatch::new(Arc::clone(doorbell));
-    let (mut timeout, mut shared_until) = (Duration::ZERO, Duration::ZERO);
+    let (mut timeout, mut shared_until, mut settled) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let (mut heard, mut answered) = (0, 0);
     loop {
-        // Who catches up has no time to wait for company.
-        let pass_after = shared_until.saturating_sub(clock.now().elapsed).min(timeout);
-        let rings = doorbell.wait(timeout, pass_after, heard);
+        let rings = doorbell.wait(timeout, heard, |rings| {
+            let until = match rings {
+                // Who catches up has no time to wait for company.
+                _ if timeout.is_zero() => Duration::ZERO,
+                Rings { passes, .. } if *passes > heard => shared_until,
+                Rings { directory: true, .. } => settled,
+                _ => Duration::ZERO,
+            };
+            until.saturating_sub(clock.now().elapsed)
+        });
         let now = clock.now();
         let asked = rings.passes > heard;
         if asked {
             (heard, shared_until) = (rings.passes, now.elapsed + SHARED);
         }
         let polled = source.pass(now, rings.directory || asked);
+        settled = now.elapsed + SETTLE;
         if !polled.more {
             answered = heard;
         }
@@ -108,7 +120,16 @@ fn next_look(polled: &Polled) -> Duration {
 
 fn read_to_the_end(source: &mut Source, clock: Clock) {
     let begun = clock.now().elapsed;
-    while source.pass(clock.now(), true).more && clock.now().elapsed - begun < STOP_WITHIN {}
+    while source.pass(clock.now(), true).more {
+        if clock.now().elapsed - begun >= STOP_WITHIN {
+            let unread_bytes = source.snapshot(clock.now(), 0).unread_bytes;
+            warn!(
+                unread_bytes,
+                "stopped before the end of the logs; the rest is read after the next start"
+            );
+            return;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -174,6 +195,24 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(counted(&handle.snapshot()), 10, "a stop reads to the current end");
+    }
+
+    #[tokio::test]
+    async fn a_scrape_alone_waits_for_nobody() {
+        let running = running("");
+        let first = running.handle.fresh(PATIENCE).await;
+        // The idle sweep comes a second after; by then nobody is left to share with.
+        while running.handle.snapshot().now.elapsed < first.now.elapsed + 2 * SHARED {
+            tokio::task::yield_now().await;
+        }
+        let asked = running.handle.snapshot().now.elapsed;
+        let second = running.handle.fresh(PATIENCE).await;
+        assert!(
+            second.now.elapsed - asked < SHARED,
+            "{:?}",
+            second.now.elapsed - asked
+        );
+        running.handle.stop();
     }
 
     #[tokio::test]

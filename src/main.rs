@@ -28,14 +28,15 @@ fn main() -> ExitCode {
 fn start() -> Result<(), Exit> {
     let cli = cli::parse(std::env::args_os(), |name| std::env::var_os(name))?;
     let config = Config::load(cli.config_file.as_deref(), &cli.overrides())?;
-    if cli.config_print {
+    let printed = cli.config_print.then(|| config.to_yaml());
+    let model = Model::new(config).map_err(|error| exit(2, &error))?;
+    if let Some(message) = printed {
         return Err(Exit {
             code: 0,
-            message: config.to_yaml(),
+            message,
             to_stdout: true,
         });
     }
-    let model = Model::new(config).map_err(|error| exit(2, &error))?;
     log::init(cli.log_level.into(), cli.log_format).map_err(|error| exit(1, &error.into()))?;
     run::run(&cli, Arc::new(model)).map_err(|error| exit(1, &error))
 }

@@ -14,6 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 pub use self::exporter::Own;
+use crate::clock::Now;
 use crate::record::Nanos;
 use crate::source::Snapshot;
 use crate::tally::Histogram;
@@ -23,6 +24,8 @@ use crate::tally::Histogram;
 pub struct Scrape {
     /// The sources, each of one instant.
     pub sources: Vec<Arc<Snapshot>>,
+    /// When it is shown.
+    pub now: Now,
     /// What the sources say was saved, so that no restart takes it back.
     pub saved: bool,
     /// The exporter itself.

@@ -39,12 +39,11 @@ pub struct Routes {
     pub rows: Vec<Row>,
     /// The `route` labels; a [`RouteId`] is an index into them. The last is the unmatched one.
     pub labels: Vec<Arc<str>>,
-    paths: matchit::Router<ByMethod>,
+    /// By [`Method`]: a template is found only among those of its method.
+    paths: [matchit::Router<RowId>; Method::COUNT],
+    /// By [`Method`].
     unmatched: [RowId; Method::COUNT],
 }
-
-/// The row of each method that a path has one for.
-type ByMethod = [Option<RowId>; Method::COUNT];
 
 impl Routes {
     /// Compiles the endpoints of a configuration.
@@ -52,24 +51,23 @@ impl Routes {
     /// # Errors
     /// A template that the router refuses; a validated configuration has none.
     pub fn new(config: &Config) -> Result<Self, matchit::InsertError> {
-        let mut routes = Self {
-            rows: vec![],
-            labels: vec![],
-            paths: matchit::Router::new(),
-            unmatched: [0; Method::COUNT],
-        };
         let templates: Vec<&str> = distinct(config.endpoints.iter().map(|endpoint| endpoint.path.as_str()));
-        routes.labels = templates
+        let labels = templates
             .iter()
             .copied()
             .chain([config.unmatched.as_str()])
             .map(Arc::from)
             .collect();
-
+        let paths = std::array::from_fn(|_| matchit::Router::new());
+        let mut routes = Self {
+            rows: vec![],
+            labels,
+            paths,
+            unmatched: [0; Method::COUNT],
+        };
         for (route, template) in templates.iter().enumerate() {
             let endpoints: Vec<&Endpoint> = config.endpoints.iter().filter(|e| e.path == *template).collect();
-            let by_method = routes.add_path(route, &endpoints);
-            routes.paths.insert(*template, by_method)?;
+            routes.add_path(route, &endpoints)?;
         }
         for &method in Method::ALL {
             let expected = method == Method::Other || config.endpoints.iter().any(|e| e.method == method);
@@ -88,21 +86,22 @@ impl Routes {
         let Some(line) = line else {
             return self.unmatched[Method::Other as usize];
         };
-        let path = normalise(&line.target);
         let method = line.method as usize;
-        self.paths
-            .at(&path)
-            .ok()
-            .and_then(|found| found.value[method])
-            .unwrap_or(self.unmatched[method])
+        self.paths[method]
+            .at(&normalise(&line.target))
+            .map_or(self.unmatched[method], |found| *found.value)
     }
 
-    fn add_path(&mut self, route: RouteId, endpoints: &[&Endpoint]) -> ByMethod {
-        let mut by_method = [None; Method::COUNT];
+    fn add_path(&mut self, route: RouteId, endpoints: &[&Endpoint]) -> Result<(), matchit::InsertError> {
         for endpoint in endpoints {
-            let objectives = endpoint.objectives.clone();
-            let row = self.add(route, endpoint.method, endpoint.probe, true, objectives);
-            by_method[endpoint.method as usize] = Some(row);
+            let row = self.add(
+                route,
+                endpoint.method,
+                endpoint.probe,
+                true,
+                endpoint.objectives.clone(),
+            );
+            self.paths[endpoint.method as usize].insert(&endpoint.path, row)?;
         }
         let has = |method| endpoints.iter().any(|endpoint| endpoint.method == method);
         // A probe is one whatever its method; and HEAD takes GET's endpoint, but not its objectives: a HEAD
@@ -112,17 +111,19 @@ impl Routes {
             .iter()
             .find(|e| e.method == Method::Get)
             .map(|e| (e, &[Method::Head][..]));
-        if let Some((endpoint, methods)) = same_as_probe.or(head_as_get) {
-            for &method in methods.iter().filter(|method| !has(**method)) {
-                let error_codes = endpoint.objectives.error_codes.clone();
-                let objectives = Objectives {
-                    error_codes,
-                    ..Objectives::default()
-                };
-                by_method[method as usize] = Some(self.add(route, method, endpoint.probe, false, objectives));
-            }
+        let Some((endpoint, methods)) = same_as_probe.or(head_as_get) else {
+            return Ok(());
+        };
+        for &method in methods.iter().filter(|method| !has(**method)) {
+            let error_codes = endpoint.objectives.error_codes.clone();
+            let objectives = Objectives {
+                error_codes,
+                ..Objectives::default()
+            };
+            let row = self.add(route, method, endpoint.probe, false, objectives);
+            self.paths[method as usize].insert(&endpoint.path, row)?;
         }
-        by_method
+        Ok(())
     }
 
     fn add(
@@ -278,6 +279,33 @@ mod tests {
         let routes = profile();
         let garbage = &routes.rows[routes.resolve(None)];
         assert_eq!((&*garbage.route, garbage.method), ("other", Method::Other));
+    }
+
+    #[test]
+    fn a_wildcard_takes_what_a_literal_has_for_another_method_only() {
+        let mut config = Config::load(None, &crate::config::Overrides::default()).unwrap();
+        config
+            .endpoints
+            .retain(|e| e.path == "/api/session" && e.method == Method::Post);
+        let wildcard = Endpoint {
+            method: Method::Get,
+            path: "/api/{thing}".into(),
+            ..config.endpoints[0].clone()
+        };
+        config.endpoints.push(wildcard);
+        let routes = Routes::new(&config).unwrap();
+        let route = |method| {
+            let line = RequestLine {
+                method,
+                target: b"/api/session".as_slice().into(),
+            };
+            routes.rows[routes.resolve(Some(&line))].route.to_string()
+        };
+        assert_eq!(
+            (route(Method::Post), route(Method::Get)),
+            ("/api/session".into(), "/api/{thing}".into())
+        );
+        assert_eq!(route(Method::Delete), "other");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -33,6 +34,7 @@ pub fn run(cli: &Cli, model: Arc<Model>) -> Result<()> {
         revision = env!("BINGO_EXPORTER_REVISION"),
         "starting"
     );
+    raise_file_limit(model.config.limits.files);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -41,18 +43,20 @@ pub fn run(cli: &Cli, model: Arc<Model>) -> Result<()> {
         let signals = Signals::new().context("failed to take signals")?;
         let directory = state_directory(cli.state_dir.as_deref())?;
         let listeners = listen(cli)?;
-        let running = Running::start(cli, model, directory)?;
+        let clock = Clock::start();
+        let running = Running::start(cli, model, directory, clock)?;
 
         let hits = Arc::new(LimitHits::default());
         let site = Site {
             sources: running.sources.clone(),
+            clock,
             telemetry_path: cli.telemetry_path.clone(),
             saver: running.saver.as_ref().map(|(saver, _)| saver.clone()),
             hits: Arc::clone(&hits),
         };
         let (close, closed) = oneshot::channel::<()>();
         let closed = async { drop(closed.await) };
-        let server = tokio::spawn(transport::serve(
+        let mut server = tokio::spawn(transport::serve(
             listeners,
             site.router(),
             Limits::default(),
@@ -60,9 +64,15 @@ pub fn run(cli: &Cli, model: Arc<Model>) -> Result<()> {
             closed,
         ));
 
-        running.until_stopped(signals).await?;
+        tokio::select! {
+            stopped = running.until_stopped(signals) => stopped?,
+            ended = &mut server => {
+                ended.context("the HTTP server failed")?;
+                bail!("the HTTP server ended without being asked to");
+            }
+        }
         drop(close);
-        server.await.context("the HTTP server ended")
+        server.await.context("the HTTP server failed")
     })
 }
 
@@ -74,8 +84,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(cli: &Cli, model: Arc<Model>, directory: Option<Directory>) -> Result<Self> {
-        let clock = Clock::start();
+    fn start(cli: &Cli, model: Arc<Model>, directory: Option<Directory>, clock: Clock) -> Result<Self> {
         let opened = directory.map(|directory| {
             let (store, restored) = Store::open(directory.clone(), checkpoint::boot_id(), clock.now().unix);
             (directory, store, restored)
@@ -118,9 +127,9 @@ impl Running {
                     }
                     Asked::Stop if stopping => std::process::exit(1),
                     Asked::Stop => {
-                        info!("stopping: reading to the current end of the logs");
                         stopping = true;
                         self.sources.iter().for_each(Handle::stop);
+                        info!("stopping: reading to the current end of the logs");
                     }
                 }
             }
@@ -137,6 +146,26 @@ impl Running {
         }
         info!(counted, "stopped");
         Ok(())
+    }
+}
+
+/// Descriptors besides the log files: connections, the checkpoint, the log, notify.
+const OTHER_FILES: u64 = 128;
+
+/// The soft limit on descriptors is there for programs that use `select`. We do not.
+fn raise_file_limit(files: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let allowed = setrlimit(Resource::Nofile, raised).map_or(limit.current, |()| raised.current);
+    let needed = files as u64 + OTHER_FILES;
+    if let Some(allowed) = allowed.filter(|allowed| *allowed < needed) {
+        warn!(
+            allowed,
+            needed, "too few file descriptors for limits.files: raise LimitNOFILE= or ulimit -n, or lower it"
+        );
     }
 }
 

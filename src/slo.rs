@@ -146,6 +146,14 @@ impl Objectives {
         }
     }
 
+    /// The share of an objective's requests that must be good, where there is such an objective.
+    pub fn ratio(&self, slo: Slo) -> Option<f64> {
+        match slo {
+            Slo::Availability => self.availability,
+            Slo::Latency => self.latency.map(|latency| latency.ratio),
+        }
+    }
+
     /// A client that waited longer than it should have had to was failed, whatever was logged; one that left
     /// earlier says nothing about the service.
     fn judge_given_up(&self, duration: Option<Nanos>) -> Verdict {

@@ -7,12 +7,13 @@
 mod intake;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::intake::{Intake, LATE, LineCounts};
 use crate::clock::Now;
-use crate::health::{Health, Sample};
+use crate::health::{Health, Sample, TOO_OLD};
 use crate::model::Model;
 use crate::record::{Reject, closed_set};
 use crate::tail::{FileState, FileStatus, Line, Memory, Options, Polled, ReadFrom, Tail};
@@ -44,6 +45,9 @@ pub enum Counts {
     Access(Tally),
 }
 
+/// The thread of a source publishes at least once a second; one that has not for this long is stuck in a read.
+const STUCK: Duration = Duration::from_secs(5);
+
 /// All that must survive together: where we are, and what was counted up to there, of one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -70,10 +74,10 @@ pub struct Snapshot {
     pub files: Vec<FileStatus>,
     /// Bytes on disk that were not read.
     pub unread_bytes: u64,
-    /// How long the oldest unread byte waited, in seconds, maximum of the last minute.
-    pub oldest_unread_seconds: f64,
+    /// How long the oldest unread byte waited, maximum of the last minute.
+    oldest_unread: Duration,
     /// Whether the numbers can be trusted; `None` for a source without a log.
-    pub complete: Option<bool>,
+    complete: Option<bool>,
     /// The kernel tells of new files; else they are found by looking once a second.
     pub watching: bool,
     /// Half counted: not to be shown.
@@ -172,7 +176,7 @@ impl Source {
                 oldest_unread: polled.oldest_unread,
             },
         );
-        self.ever_matched |= self.is_matched();
+        self.ever_matched |= self.tail.has_log();
         polled
     }
 
@@ -199,7 +203,7 @@ impl Source {
     /// Everything there is to show; `answered` is the last pass asked for that is in it.
     pub fn snapshot(&self, now: Now, answered: u64) -> Snapshot {
         let files = self.tail.files();
-        let only_discarded = !self.is_matched() && self.tail.count(FileState::Discarded) > 0;
+        let only_discarded = !self.tail.has_log() && self.tail.count(FileState::Discarded) > 0;
         let known = self.ever_matched && !only_discarded;
         Snapshot {
             source: self.counts.source(),
@@ -208,16 +212,12 @@ impl Source {
             now,
             unread_bytes: files.iter().map(|file| file.unread_bytes).sum(),
             files,
-            oldest_unread_seconds: self.health.oldest_unread(now.elapsed).as_secs_f64(),
+            oldest_unread: self.health.oldest_unread(now.elapsed),
             complete: known.then(|| self.health.is_complete(now.elapsed)),
             watching: self.watching,
             catching_up: self.catching_up,
             answered,
         }
-    }
-
-    fn is_matched(&self) -> bool {
-        self.tail.count(FileState::Following) + self.tail.count(FileState::Unreadable) > 0
     }
 }
 
@@ -249,7 +249,7 @@ impl Counts {
 
     fn forget(&mut self, now: Now) {
         match self {
-            Self::Access(tally) => tally.upstreams.forget(now.unix),
+            Self::Access(tally) => tally.forget(now),
         }
     }
 
@@ -261,6 +261,20 @@ impl Counts {
 }
 
 impl Snapshot {
+    /// How long the oldest unread byte waited, maximum of the last minute; `None` for a source without a log.
+    /// A snapshot that nobody renews has been waiting since it was taken.
+    pub fn oldest_unread(&self, now: Now) -> Option<Duration> {
+        let age = now.elapsed.saturating_sub(self.now.elapsed);
+        let stuck = if age > STUCK { age } else { Duration::ZERO };
+        self.complete.map(|_| self.oldest_unread.max(stuck))
+    }
+
+    /// Whether the numbers can be trusted; `None` for a source without a log.
+    pub fn is_complete(&self, now: Now) -> Option<bool> {
+        let oldest = self.oldest_unread(now)?;
+        self.complete.map(|complete| complete && oldest < TOO_OLD)
+    }
+
     /// The requests, where this is the access log.
     pub fn requests(&self) -> Option<&Tally> {
         match &self.state.counts {

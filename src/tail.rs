@@ -107,6 +107,8 @@ pub struct Tail {
     /// When we first looked, ever.
     since: Option<UnixMillis>,
     over_limit: usize,
+    /// Unreadable files found in this sweep.
+    complained: usize,
     swept: Option<Duration>,
     buffer: Vec<u8>,
 }
@@ -145,6 +147,7 @@ pub struct Memory {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileStatus {
     /// Where it is.
+    #[serde(serialize_with = "identity::lossy")]
     pub path: PathBuf,
     /// What we do with it.
     pub state: FileState,
@@ -187,6 +190,7 @@ impl Tail {
             restored: false,
             since: None,
             over_limit: 0,
+            complained: 0,
             swept: None,
             buffer: vec![],
         }
@@ -294,6 +298,12 @@ impl Tail {
         following.chain(blocked).chain(discarded).chain(missing).collect()
     }
 
+    /// Whether there is a log: a file at a followed path, readable or not. A rotated one that is still being read is
+    /// none.
+    pub fn has_log(&self) -> bool {
+        !self.blocked.is_empty() || self.followers.iter().any(|follower| !follower.retired)
+    }
+
     /// How many files, paths or patterns are in `state`.
     pub fn count(&self, state: FileState) -> usize {
         let failing = self
@@ -323,6 +333,7 @@ impl Tail {
             }
             let seen = match found.get(&follower.path) {
                 Some(Found::File(metadata)) => AtPath::File(FileId::from(metadata)),
+                Some(Found::Discarded) => AtPath::Discarded,
                 _ => AtPath::Nothing,
             };
             if at_path(follower.position.id, seen) == AtHandle::Retire && !follower.retired {
@@ -433,11 +444,12 @@ impl Tail {
             .filter(|f| !f.retired && f.size() > 0)
             .map(|f| f.path.clone())
             .collect();
+        let discarded = self.discarded.clone();
         let done = |f: &Follower| {
             f.retired
                 && now.elapsed.saturating_sub(f.last_news) >= GRACE
                 && f.unread_bytes() == 0
-                && growing.contains(&f.path)
+                && (growing.contains(&f.path) || discarded.contains(&f.path))
         };
         let limit = self.options.line_bytes;
         for mut follower in self.followers.extract_if(.., |follower| done(follower)) {

@@ -121,14 +121,12 @@ impl Tally {
             }
             Err(reason) => self.unmeasured[reason as usize] += 1,
         }
-        let objectives = [
-            fixed.objectives.availability.is_some(),
-            fixed.objectives.latency.is_some(),
-        ];
-        let events = [verdict.availability, verdict.latency];
-        for (slo, good) in events.into_iter().enumerate().filter(|(slo, _)| objectives[*slo]) {
-            if let Some(good) = good {
-                row.events[slo][usize::from(good)] += 1;
+        for (slo, good) in [
+            (Slo::Availability, verdict.availability),
+            (Slo::Latency, verdict.latency),
+        ] {
+            if let (Some(good), Some(_)) = (good, fixed.objectives.ratio(slo)) {
+                row.events[slo as usize][usize::from(good)] += 1;
             }
         }
         self.protocols[request.protocol as usize][request.scheme as usize] += 1;
@@ -152,6 +150,11 @@ impl Tally {
         self.rows[id].retried += u64::from(tries > 1);
     }
 
+    /// Drops upstreams that nobody tried for long.
+    pub fn forget(&mut self, now: Now) {
+        self.upstreams.forget(now.unix, &mut self.room);
+    }
+
     /// The same counts under another configuration: series that still exist go on, new ones start at zero, and
     /// a bucket edge that is new takes its lower neighbour's cumulative count.
     pub fn carried_over(mut self, model: &Model) -> Self {
@@ -165,7 +168,7 @@ impl Tally {
                 continue;
             };
             row.shown |= old.shown;
-            row.codes.merge(&old.codes);
+            row.codes.merge(&old.codes, &mut fresh.room);
             for (new, old) in row.durations.iter_mut().zip(&old.durations) {
                 *new = old.with_edges(&self.edges, &model.edges);
             }
@@ -176,7 +179,10 @@ impl Tally {
                 route.cache = old.cache;
             }
         }
-        fresh.upstreams.merge(self.upstreams, &self.edges, &model.edges);
+        fresh
+            .upstreams
+            .merge(self.upstreams, &self.edges, &model.edges, &mut fresh.room);
+        fresh.room.hits = self.room.hits;
         Self {
             protocols: self.protocols,
             unmeasured: self.unmeasured,

@@ -53,11 +53,24 @@ impl<'a> Cursor<'a> {
         slots.forget(key);
         match self.peek()? {
             b'"' => slots.put(key, self.string()?),
-            b'-' | b'0'..=b'9' => slots.put(key, Cow::Borrowed(self.skip_value()?)),
+            b'-' | b'0'..=b'9' => slots.put(key, Cow::Borrowed(self.number()?)),
             b'{' if key.is_parent() => self.object(key, slots)?,
             _ => drop(self.skip_value()?),
         }
         Some(())
+    }
+
+    /// A number; also three digits with leading zeros, which are no JSON but what nginx makes of
+    /// `"status":$status` where no status was sent: `000`.
+    fn number(&mut self) -> Option<&'a [u8]> {
+        if let [b'0', b'0'..=b'9', b'0'..=b'9', next, ..] = self.rest
+            && !next.is_ascii_digit()
+        {
+            let (status, rest) = self.rest.split_at(3);
+            self.rest = rest;
+            return Some(status);
+        }
+        self.skip_value()
     }
 
     fn string(&mut self) -> Option<Text<'a>> {

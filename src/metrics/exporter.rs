@@ -90,6 +90,9 @@ fn lines(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
 }
 
 fn files(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
+    let now = scrape.now;
+    // Nothing waits in a log nobody has seen would hide a wrong path.
+    let known = |(_, source): &(&str, &Snapshot)| source.is_complete(now).is_some();
     let sources = || {
         scrape
             .sources
@@ -104,12 +107,18 @@ fn files(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
     families.gauge(
         "bingo_exporter_unread_bytes",
         "Bytes on disk that were not read yet, without the held part of an unfinished line.",
-        sources().map(|(name, source)| ([("source", name)], source.unread_bytes)),
+        sources()
+            .filter(known)
+            .map(|(name, source)| ([("source", name)], source.unread_bytes)),
     )?;
     families.gauge(
         "bingo_exporter_oldest_unread_seconds",
         "How long the oldest unread byte waited to be read, maximum of the last minute.",
-        sources().map(|(name, source)| ([("source", name)], source.oldest_unread_seconds)),
+        sources().filter_map(|(name, source)| {
+            source
+                .oldest_unread(now)
+                .map(|waited| ([("source", name)], waited.as_secs_f64()))
+        }),
     )?;
     families.counter(
         "bingo_exporter_lost_bytes",
@@ -150,7 +159,7 @@ fn trust(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
         "1 if in the last 10 minutes nothing was lost, every file could be read, no byte waited 30 seconds and at most \
          1 % of the lines were rejected; absent without a log.",
         scrape.sources.iter().filter_map(|source| {
-            source.complete.map(|complete| ([("source", source.source.as_str())], u64::from(complete)))
+            source.is_complete(scrape.now).map(|complete| ([("source", source.source.as_str())], u64::from(complete)))
         }),
     )?;
     families.single(

@@ -6,7 +6,7 @@ use super::{Families, seconds};
 use crate::model::Model;
 use crate::record::{Cache, Protocol, Scheme};
 use crate::route::Row;
-use crate::slo::{Objectives, Outcome, Slo};
+use crate::slo::{Outcome, Slo};
 use crate::tally::{RowTally, Tally};
 
 pub(super) fn encode(families: &mut Families<'_>, model: &Model, tally: &Tally) -> fmt::Result {
@@ -133,7 +133,7 @@ fn objectives(families: &mut Families<'_>, model: &Model, tally: &Tally) -> fmt:
     )?;
     families.gauge(
         "bingo_slo_objective_ratio",
-        "Share of an objective's requests that must be good.",
+        "Share of an objective's requests that must be good. Stands also where the log has no times to judge latency by.",
         with_objectives(model, tally).map(|(slo, ratio, tally)| {
             let [route, method] = labels(tally);
             ([route, method, ("slo", slo.as_str())], ratio)
@@ -152,14 +152,10 @@ fn objectives(families: &mut Families<'_>, model: &Model, tally: &Tally) -> fmt:
 
 /// Each objective with the share it asks for and the row it is about.
 fn with_objectives<'a>(model: &'a Model, tally: &'a Tally) -> impl Iterator<Item = (Slo, f64, &'a RowTally)> {
-    let ratio = |objectives: &Objectives, slo| match slo {
-        Slo::Availability => objectives.availability,
-        Slo::Latency => objectives.latency.map(|latency| latency.ratio),
-    };
     shown(model, tally).flat_map(move |(row, tally)| {
         Slo::ALL
             .iter()
-            .filter_map(move |slo| ratio(&row.objectives, *slo).map(|ratio| (*slo, ratio, tally)))
+            .filter_map(move |slo| row.objectives.ratio(*slo).map(|ratio| (*slo, ratio, tally)))
     })
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::clock::Now;
 use crate::record::{Reject, UnixMillis, Unmeasured};
 use crate::route::Row;
 use crate::slo::{Objectives, Slo};
@@ -42,7 +43,7 @@ struct SourceStatus<'a> {
     read_bytes: u64,
     unread_bytes: u64,
     lost_bytes: u64,
-    oldest_unread_seconds: f64,
+    oldest_unread_seconds: Option<f64>,
     rotations: BTreeMap<&'static str, u64>,
     files: &'a [FileStatus],
 }
@@ -81,7 +82,7 @@ struct UpstreamStatus<'a> {
 
 impl<'a> Status<'a> {
     /// Of these sources.
-    pub(super) fn new(sources: &'a [Arc<Snapshot>]) -> Self {
+    pub(super) fn new(sources: &'a [Arc<Snapshot>], now: Now) -> Self {
         let ready = !sources.iter().any(|source| source.catching_up);
         let counted = || sources.iter().filter(move |_| ready);
         Self {
@@ -92,7 +93,10 @@ impl<'a> Status<'a> {
                 .map(|source| seconds(source.now.unix))
                 .fold(0.0, f64::max),
             ready,
-            sources: sources.iter().map(|source| SourceStatus::new(source)).collect(),
+            sources: sources
+                .iter()
+                .map(|source| SourceStatus::new(source, now))
+                .collect(),
             endpoints: counted().flat_map(|source| EndpointStatus::all(source)).collect(),
             upstreams: counted()
                 .filter_map(|source| source.requests())
@@ -103,7 +107,7 @@ impl<'a> Status<'a> {
 }
 
 impl<'a> SourceStatus<'a> {
-    fn new(source: &'a Snapshot) -> Self {
+    fn new(source: &'a Snapshot, now: Now) -> Self {
         let intake = &source.state.intake;
         let lines = &intake.lines;
         let named = |names: Vec<&'static str>, counts: &[u64]| {
@@ -111,7 +115,7 @@ impl<'a> SourceStatus<'a> {
         };
         Self {
             source: source.source.as_str(),
-            complete: source.complete,
+            complete: source.is_complete(now),
             counted: lines.counted,
             ignored: lines.ignored,
             rejected: lines.rejected_total(),
@@ -128,7 +132,7 @@ impl<'a> SourceStatus<'a> {
             read_bytes: intake.read_bytes,
             unread_bytes: source.unread_bytes,
             lost_bytes: intake.lost_bytes,
-            oldest_unread_seconds: source.oldest_unread_seconds,
+            oldest_unread_seconds: source.oldest_unread(now).map(|waited| waited.as_secs_f64()),
             rotations: named(
                 Rotation::ALL.iter().map(|kind| kind.as_str()).collect(),
                 &intake.rotations,
@@ -143,12 +147,11 @@ impl<'a> EndpointStatus<'a> {
         source.requests().into_iter().flat_map(|tally| {
             let rows = source.model.routes.rows.iter().zip(&tally.rows);
             rows.filter(|(_, row)| row.shown)
-                .map(|(fixed, row)| Self::new(fixed, row, tally.timed))
+                .map(|(fixed, row)| Self::new(fixed, row))
         })
     }
 
-    fn new(row: &Row, tally: &'a RowTally, timed: bool) -> Self {
-        let slos = Slo::ALL.iter().filter(|slo| timed || **slo != Slo::Latency);
+    fn new(row: &Row, tally: &'a RowTally) -> Self {
         Self {
             route: &tally.route,
             method: tally.method.as_str(),
@@ -157,7 +160,8 @@ impl<'a> EndpointStatus<'a> {
             codes: by_code(&tally.codes),
             response_bytes: tally.bytes,
             retried: tally.retried,
-            objectives: slos
+            objectives: Slo::ALL
+                .iter()
                 .filter_map(|slo| ObjectiveStatus::new(*slo, &row.objectives, tally))
                 .collect(),
         }
@@ -166,12 +170,11 @@ impl<'a> EndpointStatus<'a> {
 
 impl ObjectiveStatus {
     fn new(slo: Slo, objectives: &Objectives, tally: &RowTally) -> Option<Self> {
-        let (objective, threshold) = match slo {
-            Slo::Availability => (objectives.availability?, None),
-            Slo::Latency => objectives
-                .latency
-                .map(|latency| (latency.ratio, Some(latency.under as f64 / 1e9)))?,
-        };
+        let objective = objectives.ratio(slo)?;
+        let threshold = objectives
+            .latency
+            .filter(|_| slo == Slo::Latency)
+            .map(|latency| latency.under as f64 / 1e9);
         let [bad, good] = tally.events[slo as usize];
         let ratio = (bad + good > 0).then(|| good as f64 / (bad + good) as f64);
         Some(Self {

@@ -16,6 +16,7 @@ use super::limits::{Limit, LimitHits};
 use super::negotiate::{self, Exposition};
 use super::page;
 use crate::checkpoint::saver::Saver;
+use crate::clock::Clock;
 use crate::ingest::Handle;
 use crate::metrics::{Own, Scrape};
 use crate::source::Snapshot;
@@ -32,6 +33,8 @@ const SAVED_WITHIN: Duration = Duration::from_secs(2);
 pub struct Site {
     /// The sources.
     pub sources: Vec<Handle>,
+    /// The clock of the sources.
+    pub clock: Clock,
     /// Where the metrics are.
     pub telemetry_path: String,
     /// Saves what is shown before it is shown; `None` where no state is kept.
@@ -124,6 +127,7 @@ async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
     let sources = site.fresh(request.method()).await;
     let scrape = Scrape {
         sources,
+        now: site.clock.now(),
         saved: site.is_saved().await,
         own: site.own(),
     };
@@ -147,7 +151,11 @@ async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
 
 async fn status(State(site): State<Arc<Site>>, request: Request) -> Response {
     let sources = site.fresh(request.method()).await;
-    ([(CACHE_CONTROL, "no-store")], Json(api::Status::new(&sources))).into_response()
+    (
+        [(CACHE_CONTROL, "no-store")],
+        Json(api::Status::new(&sources, site.clock.now())),
+    )
+        .into_response()
 }
 
 async fn ready(State(site): State<Arc<Site>>) -> impl IntoResponse {

@@ -163,7 +163,7 @@ fn complete_or_not_or_unknown() {
     let mut access = Source::access(model(path.to_str().unwrap()), ReadFrom::End);
     let mut complete = |second: u64| {
         access.pass(now(second), true);
-        access.snapshot(now(second), 0).complete
+        access.snapshot(now(second), 0).is_complete(now(second))
     };
     assert_eq!(complete(0), None, "a source that never matched a file");
     std::os::unix::fs::symlink("/dev/null", &path).unwrap();
@@ -173,4 +173,28 @@ fn complete_or_not_or_unknown() {
     assert_eq!(complete(2), Some(true));
     fs::write(&path, "garbage\n".repeat(9)).unwrap();
     assert_eq!(complete(3), Some(false));
+}
+
+#[test]
+fn a_snapshot_that_nobody_renews_is_not_complete() {
+    let (source, _dir) = run(&[LINE, b"\n"]);
+    let snapshot = source.snapshot(now(2), 0);
+    let seen = |second| {
+        (
+            snapshot.is_complete(now(second)),
+            snapshot.oldest_unread(now(second)).map(|d| d.as_secs()),
+        )
+    };
+    assert_eq!(seen(3), (Some(true), Some(1)));
+    assert_eq!(seen(22), (Some(true), Some(20)));
+    assert_eq!(seen(32), (Some(false), Some(30)));
+}
+
+#[test]
+fn what_is_gone_makes_the_numbers_incomplete() {
+    let (mut source, dir) = run(&[LINE, b"\n"]);
+    fs::write(dir.path().join("access.log"), "{\"status\":200}\n").unwrap();
+    source.pass(now(9), true);
+    assert_eq!(source.snapshot(now(9), 0).is_complete(now(9)), Some(false));
+    assert_eq!(source.snapshot(now(609), 0).is_complete(now(609)), Some(true));
 }

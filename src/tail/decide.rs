@@ -9,6 +9,8 @@ pub enum AtPath {
     Nothing,
     /// A file.
     File(FileId),
+    /// `/dev/null`.
+    Discarded,
 }
 
 /// What to do with the handle we hold.
@@ -26,7 +28,7 @@ pub enum AtHandle {
 pub fn at_path(held: FileId, seen: AtPath) -> AtHandle {
     match seen {
         AtPath::File(id) if id == held => AtHandle::Keep,
-        AtPath::File(_) => AtHandle::Retire,
+        AtPath::File(_) | AtPath::Discarded => AtHandle::Retire,
         AtPath::Nothing => AtHandle::Wait,
     }
 }
@@ -61,6 +63,7 @@ mod tests {
             at_path(held, AtPath::File(FileId { device: 2, inode: 1 })),
             AtHandle::Retire
         );
+        assert_eq!(at_path(held, AtPath::Discarded), AtHandle::Retire);
         assert_eq!(at_path(held, AtPath::Nothing), AtHandle::Wait);
 
         for bits in 0..8 {

@@ -16,6 +16,9 @@ use super::rotated::{Expected, remember};
 use super::siblings::Siblings;
 use super::{Polled, ReadFrom, Tail};
 
+/// Unreadable files named in the log one by one, in one sweep. More are counted.
+const COMPLAINTS: usize = 5;
+
 /// A file that is there but cannot be read.
 #[derive(Debug)]
 pub(super) struct Blocked {
@@ -74,6 +77,13 @@ impl Tail {
         }
         let waited = self.blocked.values_mut().map(|blocked| blocked.waited(now)).max();
         polled.oldest_unread = polled.oldest_unread.max(waited.unwrap_or_default());
+        let unsaid = std::mem::take(&mut self.complained).saturating_sub(COMPLAINTS);
+        if unsaid > 0 {
+            warn!(
+                files = unsaid,
+                "more files cannot be read; the landing page and /api/v1/status list them with the reasons"
+            );
+        }
         if left_out > self.over_limit {
             polled.over_limit += (left_out - self.over_limit) as u64;
             warn!(
@@ -175,7 +185,10 @@ impl Tail {
         let size = metadata.map_or(0, Metadata::len);
         let before = self.blocked.get(path);
         if before.is_none_or(|before| before.problem != problem) {
-            warn!(path = %path.display(), problem, "cannot be read; trying again every second");
+            self.complained += 1;
+            if self.complained <= COMPLAINTS {
+                warn!(path = %path.display(), problem, "cannot be read; trying again every second");
+            }
         }
         let first_seen = metadata
             .filter(|_| old)
@@ -194,27 +207,35 @@ impl Tail {
     }
 }
 
-/// What is wrong with a path, and the command that mends it.
+/// What is wrong with a path, and what mends it.
 fn explain(path: &Path, error: &io::Error) -> String {
     if error.kind() != io::ErrorKind::PermissionDenied {
         return error.to_string();
     }
     let Ok(metadata) = fs::metadata(path) else {
-        let directory = parent(path);
+        // The outermost directory that may not be entered is the one to open.
+        let hidden = path
+            .ancestors()
+            .skip(1)
+            .filter(|directory| fs::metadata(directory).is_err())
+            .last();
+        let closed = parent(hidden.unwrap_or(path));
         return format!(
             "{error}: give the exporter's user the right to enter {}",
-            directory.display()
+            closed.display()
         );
     };
-    let (mode, group) = (metadata.mode() & 0o7777, group_name(metadata.gid()));
-    let directory = if metadata.is_dir() { 0o050 } else { 0o040 };
-    if mode & directory == directory {
-        format!("{error}: mode {mode:04o}, group {group}: add the exporter's user to group {group}")
-    } else {
-        format!(
-            "{error}: mode {mode:04o}, group {group}: the group may not read it; chmod g+r, and add the exporter's user to group {group}"
-        )
+    let (mode, group) = (metadata.mode() & 0o7777, metadata.gid());
+    let name = group_name(group);
+    let needed = if metadata.is_dir() { 0o050 } else { 0o040 };
+    if mode & needed == needed && group != 0 {
+        return format!("{error}: mode {mode:04o}, group {name}: add the exporter's user to group {name}");
     }
+    // Joining root's group would give far more than a log; a chmod would last until the next rotation.
+    format!(
+        "{error}: mode {mode:04o}, group {name}: let the writer create it readable for a group the exporter's user is \
+         in, such as adm (logrotate: create 0640 USER adm), or use setfacl"
+    )
 }
 
 fn group_name(gid: u32) -> String {

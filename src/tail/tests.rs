@@ -357,6 +357,20 @@ fn discarded_missing_and_not_a_file() {
 }
 
 #[test]
+fn a_log_that_becomes_dev_null() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.append("a.log", "0\n");
+    bench.poll();
+    fs::remove_file(bench.at("a.log")).unwrap();
+    symlink("/dev/null", bench.at("a.log")).unwrap();
+    bench.poll();
+    assert!(!bench.tail.has_log());
+    bench.now += GRACE;
+    bench.poll();
+    assert_eq!(bench.states(), [("a.log".into(), "discarded")]);
+}
+
+#[test]
 fn no_more_files_than_the_limit() {
     let mut bench = Bench::new("*.log", ReadFrom::End);
     bench.poll();

@@ -48,18 +48,19 @@ impl Doorbell {
         self.rung.notify_one();
     }
 
-    /// Waits until something rings, but for a pass not before `pass_after` is over, and at most `timeout`.
-    /// `heard` is the number of the last pass that was heard.
-    pub fn wait(&self, timeout: Duration, pass_after: Duration, heard: u64) -> Rings {
+    /// Waits until something rings, at most `timeout`. What rang is then held back for as long as `hold` says, so
+    /// that more of it is answered by the same pass; a stop is not. `heard` is the last pass that was heard.
+    pub fn wait(&self, timeout: Duration, heard: u64, hold: impl Fn(&Rings) -> Duration) -> Rings {
         let mut rings = self.lock();
         let calm = |rings: &mut Rings| !(rings.directory || rings.stop || rings.passes > heard);
         rings = self.wait_while(rings, timeout, calm);
-        if rings.passes > heard && !rings.stop {
-            rings = self.wait_while(rings, pass_after, |rings| !rings.stop);
+        let rest = hold(&rings);
+        if !rings.stop && !rest.is_zero() {
+            rings = self.wait_while(rings, rest, |rings| !rings.stop);
         }
-        let heard = *rings;
+        let answered = *rings;
         rings.directory = false;
-        heard
+        answered
     }
 
     fn wait_while<'a>(

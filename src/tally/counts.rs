@@ -18,6 +18,11 @@ impl Room {
         Self { left, hits: 0 }
     }
 
+    /// Series that are gone make room.
+    pub(super) fn give_back(&mut self, series: usize) {
+        self.left = self.left.saturating_add(series);
+    }
+
     fn take(&mut self) -> bool {
         let taken = self.left > 0;
         self.left = self.left.saturating_sub(1);
@@ -45,11 +50,18 @@ impl CodeCounts {
         }
     }
 
-    /// Adds another's counts to these.
-    pub fn merge(&mut self, other: &Self) {
+    /// Adds another's counts to these. What was a series stays one, even beyond the room.
+    pub fn merge(&mut self, other: &Self, room: &mut Room) {
         for (code, count) in &other.0 {
+            let before = self.0.len();
             *self.slot(*code) += count;
+            room.left = room.left.saturating_sub(self.0.len() - before);
         }
+    }
+
+    /// How many codes there are.
+    pub(super) fn series(&self) -> usize {
+        self.0.len()
     }
 
     /// Every code with its count, in order of codes.

@@ -74,9 +74,15 @@ impl Upstreams {
     }
 
     /// Drops what nobody tried for `FORGET_AFTER`. Never folded into another: a sum that jumps is a lie.
-    pub fn forget(&mut self, now: UnixMillis) {
-        self.known
-            .retain(|upstream| upstream.configured || now.saturating_sub(upstream.last_seen) <= FORGET_AFTER);
+    pub fn forget(&mut self, now: UnixMillis, room: &mut Room) {
+        let zeros = self.fresh.codes.series();
+        self.known.retain(|upstream| {
+            let kept = upstream.configured || now.saturating_sub(upstream.last_seen) <= FORGET_AFTER;
+            if !kept {
+                room.give_back(upstream.codes.series() - zeros);
+            }
+            kept
+        });
     }
 
     /// All known upstreams, in the order they were first seen.
@@ -85,21 +91,15 @@ impl Upstreams {
     }
 
     /// Takes over another's counts, measured over other edges.
-    pub fn merge(&mut self, old: Self, old_edges: &[Nanos], new_edges: &[Nanos]) {
+    pub fn merge(&mut self, old: Self, old_edges: &[Nanos], new_edges: &[Nanos], room: &mut Room) {
         self.hits = old.hits;
         for old in old.known {
             let durations = old.durations.with_edges(old_edges, new_edges);
-            match self.known.iter_mut().find(|upstream| upstream.name == old.name) {
-                Some(upstream) => {
-                    upstream.codes.merge(&old.codes);
-                    upstream.durations = durations;
-                }
-                None => self.known.push(Upstream {
-                    configured: false,
-                    durations,
-                    ..old
-                }),
-            }
+            let index = self.find(old.name.as_bytes());
+            let upstream = &mut self.known[index];
+            upstream.codes.merge(&old.codes, room);
+            upstream.durations = durations;
+            upstream.last_seen = old.last_seen;
         }
     }
 
@@ -168,12 +168,24 @@ mod tests {
             (vec!["a:1", "b:1", "other"], 2)
         );
 
-        upstreams.forget(FORGET_AFTER);
+        upstreams.forget(FORGET_AFTER, &mut room);
         assert_eq!(names(&upstreams), ["a:1", "b:1", "other"]);
-        upstreams.forget(FORGET_AFTER + 1);
+        upstreams.forget(FORGET_AFTER + 1, &mut room);
         assert_eq!(names(&upstreams), ["a:1", "other"]);
         upstreams.count(&attempt("c:1"), &[], FORGET_AFTER, &mut room);
         assert_eq!(names(&upstreams), ["a:1", "other", "c:1"]);
+    }
+
+    #[test]
+    fn who_is_forgotten_makes_room() {
+        let mut room = Room::new(3);
+        let mut upstreams = Upstreams::new(&[], 2, &[], 0);
+        for number in 0..200 {
+            let now = number * (FORGET_AFTER + 1);
+            upstreams.forget(now, &mut room);
+            upstreams.count(&attempt(&format!("10.0.0.1:{number}")), &[], now, &mut room);
+        }
+        assert_eq!((upstreams.iter().count(), room.hits), (1, 0));
     }
 
     #[test]
@@ -183,7 +195,7 @@ mod tests {
         old.count(&attempt("a:1"), &[5], 0, &mut room);
         old.count(&attempt("b:1"), &[5], 7, &mut room);
         let mut new = Upstreams::new(&["a:1".into()], 2, &[], 2);
-        new.merge(old, &[5], &[1, 5]);
+        new.merge(old, &[5], &[1, 5], &mut room);
         let counts: Vec<_> = new
             .iter()
             .map(|u| (u.name.as_str(), u.configured, u.durations.counts().to_vec()))
