@@ -1,5 +1,6 @@
 //! Every metric's name, help, labels and shape; nothing else names one. A published state goes in, text comes out.
 
+mod app;
 mod exporter;
 mod http;
 
@@ -14,7 +15,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 pub use self::exporter::Own;
-use crate::record::Nanos;
+use crate::record::{Nanos, UnixMillis};
 use crate::source::Snapshot;
 use crate::tally::Histogram;
 
@@ -53,6 +54,9 @@ impl Collector for Scrape {
             for source in &self.sources {
                 if let Some(tally) = source.requests() {
                     http::encode(&mut families, &source.model, tally)?;
+                }
+                if let Some(tally) = source.apps() {
+                    app::encode(&mut families, tally)?;
                 }
             }
         }
@@ -161,6 +165,10 @@ impl Families<'_> {
 /// Nanoseconds as seconds.
 fn seconds(nanos: Nanos) -> f64 {
     nanos as f64 / 1e9
+}
+
+fn unix_seconds(millis: UnixMillis) -> f64 {
+    millis as f64 / 1e3
 }
 
 #[cfg(test)]

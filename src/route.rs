@@ -88,13 +88,27 @@ impl Routes {
         let Some(line) = line else {
             return self.unmatched[Method::Other as usize];
         };
-        let path = normalise(&line.target);
-        let method = line.method as usize;
-        self.paths
-            .at(&path)
-            .ok()
-            .and_then(|found| found.value[method])
-            .unwrap_or(self.unmatched[method])
+        self.row(&normalise(&line.target), line.method)
+    }
+
+    /// The route of a path whose method may be unknown: any endpoint of that path will do then.
+    pub fn resolve_path(&self, method: Option<Method>, target: &[u8]) -> RouteId {
+        let path = normalise(target);
+        let row = match method {
+            Some(method) => self.row(&path, method),
+            None => {
+                let found = self.paths.at(&path).ok();
+                let any = found.and_then(|found| found.value.iter().flatten().next().copied());
+                any.unwrap_or(self.unmatched[Method::Other as usize])
+            }
+        };
+        self.rows[row].route_id
+    }
+
+    fn row(&self, path: &str, method: Method) -> RowId {
+        let found = self.paths.at(path).ok();
+        let row = found.and_then(|found| found.value[method as usize]);
+        row.unwrap_or(self.unmatched[method as usize])
     }
 
     fn add_path(&mut self, route: RouteId, endpoints: &[&Endpoint]) -> ByMethod {
@@ -278,6 +292,17 @@ mod tests {
         let routes = profile();
         let garbage = &routes.rows[routes.resolve(None)];
         assert_eq!((&*garbage.route, garbage.method), ("other", Method::Other));
+    }
+
+    #[test]
+    fn a_path_without_a_method() {
+        let routes = profile();
+        let route = |method, path: &str| &*routes.labels[routes.resolve_path(method, path.as_bytes())];
+        assert_eq!(route(None, "/api/session/5/"), "/api/session/{id}");
+        assert_eq!(route(None, "/operation"), "/operation");
+        assert_eq!(route(None, "/nope"), "other");
+        assert_eq!(route(None, ""), "/");
+        assert_eq!(route(Some(Method::Get), "/operation"), "other");
     }
 
     #[test]

