@@ -19,6 +19,7 @@ use bingo_exporter::source::Source;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 fn main() -> ExitCode {
@@ -72,13 +73,10 @@ fn run(cli: &Cli, model: Model) -> Result<()> {
         .build()?;
     runtime.block_on(async {
         let listeners = listen(cli)?;
-        let source = Source::access(Arc::new(model), cli.read_from.into());
-        let (handle, ingest) =
-            ingest::start(source, Clock::start()).context("failed to start the ingest thread")?;
-
+        let (sources, threads) = start_sources(cli, model)?;
         let hits = Arc::new(LimitHits::default());
         let site = Site {
-            sources: vec![handle.clone()],
+            sources: sources.clone(),
             telemetry_path: cli.telemetry_path.clone(),
             hits: Arc::clone(&hits),
         };
@@ -88,23 +86,49 @@ fn run(cli: &Cli, model: Model) -> Result<()> {
         });
         let server = tokio::spawn(server);
 
-        serve_until_stopped(&handle, ingest).await?;
+        serve_until_stopped(&sources, threads).await?;
         drop(close);
         server.await.context("the HTTP server ended")
     })
 }
 
-/// Returns when the source has read to the current end after a signal. A second signal ends the process at once.
-async fn serve_until_stopped(source: &Handle, ingest: JoinHandle<()>) -> Result<()> {
+/// Starts a thread for each source that has paths.
+fn start_sources(cli: &Cli, model: Model) -> Result<(Vec<Handle>, Vec<JoinHandle<()>>)> {
+    let (model, clock, read_from) = (Arc::new(model), Clock::start(), cli.read_from.into());
+    let mut sources = vec![];
+    if !model.config.access.paths.is_empty() {
+        sources.push(Source::access(Arc::clone(&model), read_from));
+    }
+    if !model.config.app.paths.is_empty() {
+        sources.push(Source::app(Arc::clone(&model), read_from));
+    }
+    let start = |source| ingest::start(source, clock).context("failed to start an ingest thread");
+    let started: Vec<_> = sources.into_iter().map(start).collect::<Result<_>>()?;
+    Ok(started.into_iter().unzip())
+}
+
+/// Returns when every source has read to the current end, after a signal or the failure of one. A second signal ends
+/// the process at once.
+async fn serve_until_stopped(sources: &[Handle], threads: Vec<JoinHandle<()>>) -> Result<()> {
     let mut signals = Signals::new()?;
-    let mut ended = tokio::task::spawn_blocking(move || ingest.join());
-    let mut stopping = false;
+    let mut running = JoinSet::new();
+    for thread in threads {
+        running.spawn_blocking(move || thread.join());
+    }
+    let (mut stopping, mut outcome) = (false, Ok(()));
     loop {
         tokio::select! {
-            ended = &mut ended => {
-                ended?.map_err(|_| anyhow::anyhow!("the ingest thread panicked; its message is above"))?;
-                anyhow::ensure!(stopping, "the ingest thread ended without being asked to");
-                return Ok(());
+            ended = running.join_next() => {
+                let problem = match ended {
+                    None => return outcome,
+                    Some(Ok(Ok(()))) if stopping => continue,
+                    Some(Ok(Ok(()))) => "an ingest thread ended without being asked to",
+                    Some(_) => "an ingest thread panicked; its message is above",
+                };
+                outcome = outcome.and(Err(anyhow::anyhow!(problem)));
+                // The others must end too, or the process would wait for them.
+                stopping = true;
+                sources.iter().for_each(Handle::stop);
             }
             asked = signals.next() => match asked {
                 Asked::Reload => warn!("SIGHUP changes nothing: this release reads its configuration at the start only"),
@@ -112,7 +136,7 @@ async fn serve_until_stopped(source: &Handle, ingest: JoinHandle<()>) -> Result<
                 Asked::Stop => {
                     info!("stopping: reading to the current end of the logs");
                     stopping = true;
-                    source.stop();
+                    sources.iter().for_each(Handle::stop);
                 }
             }
         }
