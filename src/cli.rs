@@ -35,7 +35,6 @@ const LATER: &[(&str, &str)] = &[
     ("--web.enable-lifecycle", "to change the configuration, restart"),
     ("--web.page-networks", "everyone who can connect sees the page"),
     ("--web.peer", "each exporter shows its own node"),
-    ("--state.dir", "counts start from 0 at each start"),
     ("--job-regex", "rules and dashboards are not written"),
 ];
 
@@ -81,6 +80,11 @@ pub struct Cli {
         default_value = "end"
     )]
     pub read_from: ReadFrom,
+
+    /// Where positions and counts are kept, so that counters go on over a restart; without it $STATE_DIRECTORY,
+    /// else /var/lib/bingo-exporter if it can be used, else nothing is kept
+    #[arg(long = "state.dir", value_name = "DIR", help_heading = "State")]
+    pub state_dir: Option<PathBuf>,
 
     /// Where to serve HTTP: HOST:PORT, or :PORT for every address, IPv4 and IPv6 (repeatable)
     #[arg(
@@ -389,6 +393,7 @@ mod tests {
             source_access: Vec::new(),
             source_app: Vec::new(),
             read_from: ReadFrom::End,
+            state_dir: None,
             listen_addresses: vec![ListenAddress {
                 host: None,
                 port: 10352,
@@ -432,6 +437,7 @@ mod tests {
             source_access: vec!["/a.log".to_owned(), "/b.log".to_owned()],
             source_app: vec!["/logs/*/main.log".to_owned()],
             read_from: ReadFrom::Beginning,
+            state_dir: None,
             listen_addresses: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:0".parse().unwrap()],
             telemetry_path: "/m".to_owned(),
             log_level: Level::DEBUG,

@@ -23,9 +23,12 @@ pub mod tally;
 pub mod health;
 pub mod source;
 pub mod ingest;
+pub mod checkpoint;
 
 pub mod metrics;
 pub mod serve;
+
+pub mod run;
 
 pub mod clock;
 pub mod log;

@@ -18,8 +18,7 @@ use crate::clock::Now;
 use crate::health::{Health, Sample};
 use crate::model::Model;
 use crate::record::{Reject, Unmeasured, closed_set};
-use crate::tail::identity::Position;
-use crate::tail::{FileState, FileStatus, Line, Options, Polled, ReadFrom, Tail};
+use crate::tail::{FileState, FileStatus, Line, Memory, Options, Polled, ReadFrom, Tail};
 use crate::tally::{AppTally, Room, Tally};
 
 closed_set! {
@@ -56,8 +55,8 @@ pub enum Counts {
 /// All that must survive together: where we are, and what was counted up to there, of one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// In all files held or remembered.
-    pub positions: Vec<Position>,
+    /// Where we are in all files held or remembered.
+    pub files: Memory,
     /// What came in.
     pub intake: Intake,
     /// What it said.
@@ -92,29 +91,54 @@ pub struct Snapshot {
 impl Source {
     /// The proxy's access log, counted from zero.
     pub fn access(model: Arc<Model>, read_from: ReadFrom) -> Self {
-        let counts = Counts::Access(Tally::new(&model));
-        Self::new(model, counts, read_from)
+        let tail = Tail::new(options(&model, &model.config.access.paths, read_from));
+        Self::new(Counts::Access(Tally::new(&model)), tail, model)
     }
 
     /// bingo's own log, counted from zero.
     pub fn app(model: Arc<Model>, read_from: ReadFrom) -> Self {
-        let counts = Counts::App(AppTally::new(&model));
-        Self::new(model, counts, read_from)
+        let tail = Tail::new(options(&model, &model.config.app.paths, read_from));
+        Self::new(Counts::App(AppTally::new(&model)), tail, model)
     }
 
-    fn new(model: Arc<Model>, counts: Counts, read_from: ReadFrom) -> Self {
-        let paths = match counts {
-            Counts::Access(_) => &model.config.access.paths,
-            Counts::App(_) => &model.config.app.paths,
-        };
-        let options = Options {
-            paths: paths.clone(),
-            read_from,
-            line_bytes: model.config.limits.line_bytes,
-            files: model.config.limits.files,
-        };
+    /// Goes on from a saved state: from its positions, and from its counts where they can be trusted.
+    #[must_use]
+    pub fn restored(self, state: State, with_counts: bool) -> Self {
+        let tail = Tail::restore(self.tail.options().clone(), state.files);
+        let mut counts = state.counts;
+        counts.carry_over(&self.model);
+        if !with_counts {
+            counts.reset(&self.model);
+            return Self { tail, counts, ..self };
+        }
         Self {
-            tail: Tail::new(options),
+            tail,
+            counts,
+            intake: state.intake,
+            ever_matched: true,
+            ..self
+        }
+    }
+
+    /// Which log it reads.
+    pub fn name(&self) -> SourceName {
+        self.counts.source()
+    }
+
+    /// Something that was counted before is not known any more.
+    pub fn note_gap(&mut self, now: Now) {
+        self.health.note(
+            now.elapsed,
+            Sample {
+                gap: true,
+                ..Sample::default()
+            },
+        );
+    }
+
+    fn new(counts: Counts, tail: Tail, model: Arc<Model>) -> Self {
+        Self {
+            tail,
             intake: Intake::default(),
             counts,
             health: Health::default(),
@@ -128,7 +152,7 @@ impl Source {
     pub fn pass(&mut self, now: Now, sweep: bool) -> Polled {
         let before = (self.intake.lines.total(), self.intake.lines.rejected_total());
         let (model, lines, counts) = (&*self.model, &mut self.intake.lines, &mut self.counts);
-        let polled = self.tail.poll(now.elapsed, sweep, &mut |path, line| {
+        let polled = self.tail.poll(now, sweep, &mut |path, line| {
             count(model, lines, counts, path, line, now)
         });
 
@@ -143,7 +167,7 @@ impl Source {
             Sample {
                 lines: self.intake.lines.total() - before.0,
                 rejected: self.intake.lines.rejected_total() - before.1,
-                lost_bytes: polled.lost_bytes,
+                gap: polled.gap,
                 unreadable: self.tail.count(FileState::Unreadable) > 0,
                 oldest_unread: polled.oldest_unread,
             },
@@ -166,7 +190,7 @@ impl Source {
     /// Positions and counts of this instant.
     pub fn state(&self) -> State {
         State {
-            positions: self.tail.positions(),
+            files: self.tail.memory(),
             intake: self.intake.clone(),
             counts: self.counts.clone(),
         }
@@ -193,6 +217,16 @@ impl Source {
 
     fn is_matched(&self) -> bool {
         self.tail.count(FileState::Following) + self.tail.count(FileState::Unreadable) > 0
+    }
+}
+
+fn options(model: &Model, paths: &[String], read_from: ReadFrom) -> Options {
+    Options {
+        paths: paths.to_vec(),
+        read_from,
+        line_bytes: model.config.limits.line_bytes,
+        files: model.config.limits.files,
+        rotated: vec![],
     }
 }
 
@@ -236,6 +270,14 @@ impl Counts {
         match self {
             Self::Access(tally) => tally.upstreams.forget(now.unix),
             Self::App(_) => {}
+        }
+    }
+
+    /// Counts from zero. What is known and is no count stays.
+    fn reset(&mut self, model: &Model) {
+        match self {
+            Self::Access(tally) => *tally = Tally::new(model),
+            Self::App(tally) => tally.reset(model),
         }
     }
 

@@ -50,6 +50,7 @@ fn check(name: &str) {
     };
     let scrape = Scrape {
         sources: sources.into_iter().map(snapshot).collect(),
+        saved: true,
         own: Own::default(),
     };
     let seen = sorted(&negotiate::classic(&scrape.openmetrics().unwrap()));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Families, Scrape, unix_seconds};
 use crate::process::ProcessStats;
-use crate::record::{Reject, Unmeasured};
+use crate::record::{Reject, UnixMillis, Unmeasured};
 use crate::source::Snapshot;
 use crate::tail::{FileState, Rotation};
 
@@ -15,6 +15,8 @@ pub struct Own {
     pub process: ProcessStats,
     /// How often each limit of the HTTP server and the log was hit.
     pub limit_hits: Vec<(&'static str, u64)>,
+    /// When the checkpoint was last saved, and how often that failed; `None` where no state is kept.
+    pub checkpoint: Option<(Option<UnixMillis>, u64)>,
 }
 
 pub(super) fn encode(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
@@ -142,6 +144,17 @@ fn trust(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
         "bingo_exporter_catching_up",
         "1 from the start until what was on disk then is counted; request metrics are left out meanwhile.",
         Some(u64::from(scrape.is_catching_up())),
+    )?;
+    let checkpoint = scrape.own.checkpoint;
+    families.single(
+        "bingo_exporter_checkpoint_timestamp_seconds",
+        "When positions and counts were last saved.",
+        checkpoint.and_then(|(saved, _)| saved).map(unix_seconds),
+    )?;
+    families.single_counter(
+        "bingo_exporter_checkpoint_failures",
+        "How often saving positions and counts failed; after a restart the counters may begin at 0 then.",
+        checkpoint.map(|(_, failures)| failures),
     )?;
     families.gauge(
         "bingo_exporter_build_info",

@@ -18,6 +18,7 @@ fn text(sources: &[Source]) -> String {
             .iter()
             .map(|source| Arc::new(source.snapshot(now(), 0)))
             .collect(),
+        saved: true,
         own: Own::default(),
     }
     .openmetrics()

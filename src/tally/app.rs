@@ -200,6 +200,24 @@ impl AppTally {
         fresh
     }
 
+    /// Counts from zero. What the processes were last seen doing is no count: after the machine went down, their
+    /// next start is an unclean exit's.
+    pub fn reset(&mut self, model: &Model) {
+        for log in &mut self.logs {
+            let id = std::mem::take(&mut log.id);
+            *log = LogTally {
+                last_event: log.last_event,
+                last_start: log.last_start,
+                version: log.version.take(),
+                go_version: log.go_version.take(),
+                running: log.running,
+                starting: log.starting,
+                ..LogTally::new(model, &log.directory, id)
+            };
+        }
+        (self.unmeasured, self.room.hits) = ([0; Unmeasured::COUNT], 0);
+    }
+
     fn find(&self, directory: &[u8]) -> Result<usize, usize> {
         self.logs
             .binary_search_by(|log| log.directory.as_slice().cmp(directory))

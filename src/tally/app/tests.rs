@@ -260,6 +260,33 @@ fn another_configuration() {
     );
 }
 
+#[test]
+fn what_was_going_on_outlives_a_reset() {
+    let model = profile();
+    let mut tally = AppTally::new(&model);
+    let (log, _) = tally.sight(&model, b"/a/x", Some(b"x"));
+    let at = |kind, time| Event {
+        time: Some(time),
+        version: Some("1".into()),
+        ..event(kind)
+    };
+    for event in [at(Start, 1), at(Start, 2), at(Ready, 5), timed(None)] {
+        tally.count(&model, log, &event, NOW);
+    }
+    tally.reset(&model);
+    let log = &tally.logs[log];
+    assert_eq!(
+        (log.unclean_exits, log.events, log.lines.iter().sum()),
+        (0, [0; EventKind::COUNT], 0)
+    );
+    assert_eq!(
+        (requests(log).len(), log.last_start, log.version.as_deref()),
+        (0, Some(3), Some("1"))
+    );
+    tally.count(&model, 0, &event(Start), NOW);
+    assert_eq!(tally.logs[0].unclean_exits, 1, "the machine went down");
+}
+
 #[track_caller]
 fn check_names(directories: &[&[u8]], expect: &[(&str, Sighting)]) {
     let model = profile();

@@ -1,0 +1,239 @@
+//! The run mode, put together: sources, checkpoint, HTTP; then waiting for a signal. The edge that spawns and waits.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::{io, mem};
+
+use anyhow::{Context, Result, anyhow};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::checkpoint::disk::Directory;
+use crate::checkpoint::saver::Saver;
+use crate::checkpoint::{self, Restored, Store};
+use crate::cli::Cli;
+use crate::clock::Clock;
+use crate::ingest::{self, Handle};
+use crate::model::Model;
+use crate::serve::limits::{LimitHits, Limits};
+use crate::serve::site::Site;
+use crate::serve::transport;
+use crate::source::Source;
+
+/// Follows and serves until a signal. One thread for HTTP, one for each source, one for the checkpoint.
+///
+/// # Errors
+/// What keeps the program from running, with what to do about it.
+pub fn run(cli: &Cli, model: Arc<Model>) -> Result<()> {
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        revision = env!("BINGO_EXPORTER_REVISION"),
+        "starting"
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        // Before anybody hears that we listen: a stop that comes right then is one too.
+        let signals = Signals::new().context("failed to take signals")?;
+        let directory = state_directory(cli.state_dir.as_deref())?;
+        let listeners = listen(cli)?;
+        let running = Running::start(cli, model, directory)?;
+
+        let hits = Arc::new(LimitHits::default());
+        let site = Site {
+            sources: running.sources.clone(),
+            telemetry_path: cli.telemetry_path.clone(),
+            saver: running.saver.as_ref().map(|(saver, _)| saver.clone()),
+            hits: Arc::clone(&hits),
+        };
+        let (close, closed) = oneshot::channel::<()>();
+        let closed = async { drop(closed.await) };
+        let server = tokio::spawn(transport::serve(
+            listeners,
+            site.router(),
+            Limits::default(),
+            hits,
+            closed,
+        ));
+
+        running.until_stopped(signals).await?;
+        drop(close);
+        server.await.context("the HTTP server ended")
+    })
+}
+
+/// The threads that read and save.
+struct Running {
+    sources: Vec<Handle>,
+    threads: Vec<JoinHandle<()>>,
+    saver: Option<(Saver, JoinHandle<()>)>,
+}
+
+impl Running {
+    fn start(cli: &Cli, model: Arc<Model>, directory: Option<Directory>) -> Result<Self> {
+        let clock = Clock::start();
+        let opened = directory.map(|directory| {
+            let (store, restored) = Store::open(directory.clone(), checkpoint::boot_id(), clock.now().unix);
+            (directory, store, restored)
+        });
+        let (disk, mut restored) = match opened {
+            Some((directory, store, restored)) => (Some((directory, store)), restored),
+            None => (None, Restored::default()),
+        };
+        let start = |source| {
+            let source = restore(source, &mut restored, clock);
+            ingest::start(source, clock).context("failed to start an ingest thread")
+        };
+        let started = configured(model, cli).into_iter().map(start);
+        let (sources, threads): (Vec<_>, _) = started.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let saver = disk.map(|(directory, store)| Saver::start(store, directory, sources.clone(), clock));
+        let saver = saver
+            .transpose()
+            .context("failed to start the checkpoint thread")?;
+        Ok(Self {
+            sources,
+            threads,
+            saver,
+        })
+    }
+
+    /// Returns when the sources have read to the current end, after a signal or the failure of one, and all is saved.
+    /// A second signal ends the process at once.
+    async fn until_stopped(mut self, mut signals: Signals) -> Result<()> {
+        let mut running = JoinSet::new();
+        for thread in mem::take(&mut self.threads) {
+            running.spawn_blocking(move || thread.join());
+        }
+        let (mut stopping, mut outcome) = (false, Ok(()));
+        loop {
+            tokio::select! {
+                ended = running.join_next() => {
+                    let problem = match ended {
+                        None => break,
+                        Some(Ok(Ok(()))) if stopping => continue,
+                        Some(Ok(Ok(()))) => "an ingest thread ended without being asked to",
+                        Some(_) => "an ingest thread panicked; its message is above",
+                    };
+                    outcome = outcome.and(Err(anyhow!(problem)));
+                    // The others must end too, or the process would wait for them.
+                    stopping = true;
+                    self.sources.iter().for_each(Handle::stop);
+                }
+                asked = signals.next() => match asked {
+                    Asked::Reload => {
+                        warn!("SIGHUP changes nothing: this release reads its configuration at the start only");
+                    }
+                    Asked::Stop if stopping => std::process::exit(1),
+                    Asked::Stop => {
+                        info!("stopping: reading to the current end of the logs");
+                        stopping = true;
+                        self.sources.iter().for_each(Handle::stop);
+                    }
+                }
+            }
+        }
+        outcome?;
+        let counted: u64 = self
+            .sources
+            .iter()
+            .map(|source| source.snapshot().state.intake.lines.counted)
+            .sum();
+        if let Some((saver, thread)) = self.saver {
+            saver.stop();
+            let saved = tokio::task::spawn_blocking(move || thread.join()).await?;
+            saved.map_err(|_| anyhow!("the checkpoint thread panicked; its message is above"))?;
+        }
+        info!(counted, "stopped");
+        Ok(())
+    }
+}
+
+/// The state directory, locked; `None` where none was asked for and the default cannot be used.
+fn state_directory(told: Option<&Path>) -> Result<Option<Directory>> {
+    let systemd = std::env::var("STATE_DIRECTORY").ok();
+    let (path, asked) = checkpoint::directory(told, systemd.as_deref());
+    match Directory::open(&path) {
+        Ok(directory) => {
+            info!(path = %path.display(), "keeping state");
+            Ok(Some(directory))
+        }
+        Err(error) if asked || checkpoint::disk::is_in_use(&error) => Err(error),
+        Err(error) => {
+            let problem = format!("{error:#}");
+            warn!(
+                problem,
+                "no state is kept: counts start from 0 at each start; choose a --state.dir"
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// The sources that have paths.
+fn configured(model: Arc<Model>, cli: &Cli) -> Vec<Source> {
+    let read_from = cli.read_from.into();
+    let (access, app) = (&model.config.access.paths, &model.config.app.paths);
+    let access = (!access.is_empty()).then(|| Source::access(Arc::clone(&model), read_from));
+    let app = (!app.is_empty()).then(|| Source::app(Arc::clone(&model), read_from));
+    access.into_iter().chain(app).collect()
+}
+
+fn restore(source: Source, restored: &mut Restored, clock: Clock) -> Source {
+    let saved = restored
+        .states
+        .extract_if(.., |state| state.counts.source() == source.name())
+        .next();
+    let mut source = match saved {
+        Some(state) => source.restored(state, restored.with_counts),
+        None => source,
+    };
+    if restored.damaged {
+        source.note_gap(clock.now());
+    }
+    source
+}
+
+fn listen(cli: &Cli) -> Result<Vec<TcpListener>> {
+    let mut listeners = vec![];
+    for address in &cli.listen_addresses {
+        let listener = transport::bind(address.host.as_deref(), address.port)?;
+        listener.set_nonblocking(true)?;
+        info!(address = %listener.local_addr()?, "listening");
+        listeners.push(TcpListener::from_std(listener)?);
+    }
+    Ok(listeners)
+}
+
+enum Asked {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+}
