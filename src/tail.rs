@@ -23,7 +23,7 @@ use self::archive::Archive;
 use self::decide::{AtHandle, AtPath, at_path};
 use self::discover::{Found, Pattern, parent};
 use self::follower::{CHUNK_BYTES, Follower, Turn};
-use self::identity::{Bookmark, FileId, Position, Role};
+use self::identity::{Bookmark, FileId, Position, Role, Stamp};
 pub use self::lines::Line;
 use self::open::Blocked;
 use self::rotated::remember;
@@ -94,6 +94,8 @@ pub struct Tail {
     known: Vec<Bookmark>,
     /// Files at followed paths, at the last sweep.
     live: HashSet<FileId>,
+    /// Rotated files, at the last scan.
+    present: HashSet<(FileId, Stamp)>,
     /// Directories with rotated files, and when they had last changed.
     scanned: HashMap<PathBuf, (i64, i64)>,
     /// A scan left something undecided.
@@ -178,6 +180,7 @@ impl Tail {
             archives: VecDeque::new(),
             known: vec![],
             live: HashSet::new(),
+            present: HashSet::new(),
             scanned: HashMap::new(),
             rescan: false,
             unsettled: None,
