@@ -37,6 +37,7 @@ pub struct Source {
     /// What was on disk at the start is not yet counted.
     catching_up: bool,
     ever_matched: bool,
+    watching: bool,
 }
 
 /// What the lines of a source came to.
@@ -82,6 +83,8 @@ pub struct Snapshot {
     pub oldest_unread_seconds: f64,
     /// Whether the numbers can be trusted; `None` for a source without a log.
     pub complete: Option<bool>,
+    /// The kernel tells of new files; else they are found by looking once a second.
+    pub watching: bool,
     /// Half counted: not to be shown.
     pub catching_up: bool,
     /// The last pass somebody asked for that this answers.
@@ -120,6 +123,11 @@ impl Source {
         }
     }
 
+    /// Says whether the kernel tells of new files.
+    pub fn set_watching(&mut self, watching: bool) {
+        self.watching = watching;
+    }
+
     /// Which log it reads.
     pub fn name(&self) -> SourceName {
         self.counts.source()
@@ -144,6 +152,7 @@ impl Source {
             health: Health::default(),
             catching_up: true,
             ever_matched: false,
+            watching: true,
             model,
         }
     }
@@ -210,6 +219,7 @@ impl Source {
             files,
             oldest_unread_seconds: self.health.oldest_unread(now.elapsed).as_secs_f64(),
             complete: known.then(|| self.health.is_complete(now.elapsed)),
+            watching: self.watching,
             catching_up: self.catching_up,
             answered,
         }

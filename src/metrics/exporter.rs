@@ -117,6 +117,12 @@ fn files(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
             FileState::ALL.iter().map(move |state| ([("source", name), ("state", state.as_str())], count(source, *state)))
         }),
     )?;
+    families.gauge(
+        "bingo_exporter_watching",
+        "1 if the kernel tells of new log files, 0 if inotify is exhausted or missing and they are found by looking once \
+         a second.",
+        sources().map(|(name, source)| ([("source", name)], u64::from(source.watching))),
+    )?;
     families.counter(
         "bingo_exporter_rotations",
         "How often a log file became another one.",
