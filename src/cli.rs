@@ -28,7 +28,6 @@ const LATER: &[(&str, &str)] = &[
     ("generate", "rules and dashboards are not written"),
     ("health", "ask /-/ready with an HTTP client"),
     ("demo", "point --source.access at a real log"),
-    ("--source.app", "only the access log is read"),
     (
         "--web.config.file",
         "the endpoint is plain HTTP without passwords",
@@ -68,6 +67,10 @@ pub struct Cli {
     /// Access log of the reverse proxy, an absolute path or glob; replaces the configuration's paths (repeatable)
     #[arg(long = "source.access", value_name = "GLOB", help_heading = "Logs")]
     pub source_access: Vec<String>,
+
+    /// bingo's own log, an absolute path or glob; replaces the configuration's paths (repeatable)
+    #[arg(long = "source.app", value_name = "GLOB", help_heading = "Logs")]
+    pub source_app: Vec<String>,
 
     /// Where to begin in files that are present at the start; files that appear later are read from their beginning
     #[arg(
@@ -186,6 +189,7 @@ impl Cli {
     pub fn overrides(&self) -> Overrides {
         Overrides {
             access: self.source_access.clone(),
+            app: self.source_app.clone(),
         }
     }
 }
@@ -197,7 +201,8 @@ fn command() -> Command {
         .no_binary_name(true)
         .version(RELEASE)
         .about(
-            "Follows a reverse proxy's access log and serves per-endpoint request, error and latency metrics",
+            "Follows the logs of bingo and its reverse proxy and serves per-endpoint request, error and latency \
+             metrics, starts and crashes",
         )
         .after_help(EXAMPLES);
     command.mut_args(|arg| match (arg.get_long(), arg.get_help()) {
@@ -386,6 +391,7 @@ mod tests {
             config_file: None,
             config_print: false,
             source_access: Vec::new(),
+            source_app: Vec::new(),
             read_from: ReadFrom::End,
             state_dir: None,
             listen_addresses: vec![ListenAddress {
@@ -418,6 +424,7 @@ mod tests {
             ("BINGO_EXPORTER_CONFIG_FILE", "/a,b.yaml"),
             ("BINGO_EXPORTER_CONFIG_PRINT", "true"),
             ("BINGO_EXPORTER_SOURCE_ACCESS", "/a.log, /b.log,"),
+            ("BINGO_EXPORTER_SOURCE_APP", "/logs/*/main.log"),
             ("BINGO_EXPORTER_SOURCE_READ_FROM", "beginning"),
             ("BINGO_EXPORTER_WEB_LISTEN_ADDRESS", "127.0.0.1:1,[::1]:0"),
             ("BINGO_EXPORTER_WEB_TELEMETRY_PATH", "/m"),
@@ -428,6 +435,7 @@ mod tests {
             config_file: Some("/a,b.yaml".into()),
             config_print: true,
             source_access: vec!["/a.log".to_owned(), "/b.log".to_owned()],
+            source_app: vec!["/logs/*/main.log".to_owned()],
             read_from: ReadFrom::Beginning,
             state_dir: None,
             listen_addresses: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:0".parse().unwrap()],

@@ -3,6 +3,7 @@
 mod print;
 mod raw;
 pub(crate) mod scalar;
+mod sources;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -10,9 +11,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Location;
 
-use crate::decode::{Field, Format};
+use crate::decode::{AppField, DurationUnit, Field, Format};
 use crate::record::Method;
 use crate::slo::{ErrorCodes, LatencyObjective, Objectives};
 
@@ -30,6 +31,8 @@ pub(crate) const RELEASE: &str = env!("CARGO_PKG_VERSION");
 pub struct Config {
     /// The reverse proxy's access log.
     pub access: Access,
+    /// bingo's own log. One of the two has paths.
+    pub app: App,
     /// What is counted apart. No two have the same method and path, and no path has two spellings.
     pub endpoints: Vec<Endpoint>,
     /// The route of everything that no endpoint matches, `[a-z][a-z0-9_]*`.
@@ -43,7 +46,7 @@ pub struct Config {
 /// Where the access log is and how it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// Absolute paths and globs that parse; at least one.
+    /// Absolute paths and globs that parse; none switches the source off.
     pub paths: Vec<String>,
     /// How lines are written.
     pub format: Format,
@@ -51,6 +54,17 @@ pub struct Access {
     pub fields: BTreeMap<Field, String>,
     /// Upstreams known in advance, `host:port` or `unix:/path`; at most `limits.upstreams`.
     pub upstreams: Vec<String>,
+}
+
+/// Where bingo's own log is and what it calls things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// Absolute paths and globs that parse, no two with the same directory name; none switches the source off.
+    pub paths: Vec<String>,
+    /// JSON keys of request lines in place of bingo's own; of [`AppField::OF_REQUESTS`].
+    pub fields: BTreeMap<AppField, String>,
+    /// What a request line's duration is in; until it is known, durations are not read.
+    pub duration_unit: Option<DurationUnit>,
 }
 
 /// A method and a path template that are counted apart.
@@ -73,7 +87,7 @@ pub struct Limits {
     pub line_bytes: usize,
     /// Files followed at one time.
     pub files: usize,
-    /// Time series the configuration may create. Not checked here: the tally knows what it makes.
+    /// Time series that each source may create. Not checked here: the tallies know what they make.
     pub series: usize,
     /// Upstreams told apart.
     pub upstreams: usize,
@@ -84,6 +98,8 @@ pub struct Limits {
 pub struct Overrides {
     /// `--source.access`: replaces the paths of the access log; empty leaves them.
     pub access: Vec<String>,
+    /// `--source.app`: the same for bingo's own log.
+    pub app: Vec<String>,
 }
 
 /// Why there is no configuration, on one line: where, and what was expected.
@@ -184,134 +200,24 @@ fn read_file(path: &Path) -> Result<String, ConfigError> {
 }
 
 fn validate(raw: raw::Config, overrides: &Overrides) -> Result<Config, ConfigError> {
-    if let Some(path) = raw.sources.app.paths.first() {
-        let problem = format!("sources.app.paths: expected []: bingo's own log is not in release {RELEASE}");
-        return Err(ConfigError::at(&path.referenced, problem));
-    }
     let error_codes = error_codes("error_codes", &raw.error_codes.unwrap_or_default())?;
     let limits = limits(&raw.limits)?;
+    let off = raw.sources.access.paths.as_ref().map(|paths| paths.referenced);
+    let access = sources::access(raw.sources.access, overrides, &limits)?;
+    let app = sources::app(&raw.sources.app, overrides)?;
+    if access.paths.is_empty() && app.paths.is_empty() {
+        let problem = "sources: expected a path, in sources.access.paths or in sources.app.paths: without one there is \
+                       nothing to count";
+        return Err(ConfigError::at(&off.unwrap_or(Location::UNKNOWN), problem));
+    }
     Ok(Config {
-        access: access(raw.sources.access, overrides, &limits)?,
+        access,
+        app,
         endpoints: endpoints(&raw.endpoints.unwrap_or_default(), &error_codes)?,
         unmatched: one("unmatched", raw.unmatched.as_ref(), scalar::name)?,
         error_codes,
         limits,
     })
-}
-
-fn access(raw: raw::Access, overrides: &Overrides, limits: &Limits) -> Result<Access, ConfigError> {
-    if let Some(glob) = raw.rotated.first() {
-        let problem = format!(
-            "sources.access.rotated: expected []: further places for rotated files are not in release {RELEASE}"
-        );
-        return Err(ConfigError::at(&glob.referenced, problem));
-    }
-    let format = raw.format.as_ref().map(format).transpose()?.unwrap_or_default();
-    let fields = raw
-        .fields
-        .map(|fields| self::fields(&fields, format))
-        .transpose()?
-        .unwrap_or_default();
-    let upstreams = raw
-        .upstreams
-        .map(|upstreams| self::upstreams(&upstreams, limits))
-        .transpose()?
-        .unwrap_or_default();
-    // Checked even where the command line replaces them: a broken file should not work by accident.
-    let mut paths = raw
-        .paths
-        .as_ref()
-        .map(|paths| all("sources.access.paths", &paths.value, scalar::path))
-        .transpose()?
-        .unwrap_or_default();
-    if !overrides.access.is_empty() {
-        paths = overriding(&overrides.access)?;
-    }
-    if paths.is_empty() {
-        let location = raw.paths.map_or(Location::UNKNOWN, |paths| paths.referenced);
-        let problem = format!(
-            "sources.access.paths: expected at least one path: the access log is the only source of release {RELEASE}"
-        );
-        return Err(ConfigError::at(&location, problem));
-    }
-    Ok(Access {
-        paths,
-        format,
-        fields,
-        upstreams,
-    })
-}
-
-fn overriding(paths: &[String]) -> Result<Vec<String>, ConfigError> {
-    let mut read: Vec<String> = Vec::new();
-    for path in paths {
-        let parsed = match scalar::path(path) {
-            Ok(path) if read.contains(&path) => Err("expected it once".to_owned()),
-            parsed => parsed,
-        };
-        read.push(parsed.map_err(|expected| {
-            ConfigError::new(format!("{:?}: {expected}", shown(path))).of("--source.access")
-        })?);
-    }
-    Ok(read)
-}
-
-fn format(raw: &Spanned<raw::Format>) -> Result<Format, ConfigError> {
-    let name = match &raw.value {
-        raw::Format::Name(name) => name.as_str(),
-        raw::Format::Pattern(patterns) => patterns.keys().next().map_or("{}", String::as_str),
-    };
-    let expected = "expected auto, json or combined";
-    let problem = match (&raw.value, name) {
-        (raw::Format::Name(_), "auto") => return Ok(Format::Auto),
-        (raw::Format::Name(_), "json") => return Ok(Format::Json),
-        (raw::Format::Name(_), "combined") => return Ok(Format::Combined),
-        (_, "nginx" | "haproxy" | "caddy" | "traefik" | "envoy" | "regex") => {
-            format!("{name} is not in release {RELEASE}: {expected}")
-        }
-        _ => format!("{:?}: {expected}", shown(name)),
-    };
-    Err(ConfigError::at(
-        &raw.referenced,
-        format!("sources.access.format: {problem}"),
-    ))
-}
-
-fn fields(
-    raw: &Spanned<BTreeMap<String, raw::Text>>,
-    format: Format,
-) -> Result<BTreeMap<Field, String>, ConfigError> {
-    if format == Format::Combined && !raw.value.is_empty() {
-        let problem = "sources.access.fields: expected {}: they name JSON keys, and the format is combined";
-        return Err(ConfigError::at(&raw.referenced, problem));
-    }
-    let read = |(field, key): (&String, &raw::Text)| {
-        let place = "sources.access.fields";
-        let field = scalar::field(field).map_err(|expected| {
-            ConfigError::at(
-                &key.referenced,
-                format!("{place}: {:?}: {expected}", shown(field)),
-            )
-        })?;
-        Ok((
-            field,
-            one(&format!("{place}.{field}"), Some(key), scalar::json_key)?,
-        ))
-    };
-    raw.value.iter().map(read).collect()
-}
-
-fn upstreams(raw: &Spanned<Vec<raw::Text>>, limits: &Limits) -> Result<Vec<String>, ConfigError> {
-    let upstreams = all("sources.access.upstreams", &raw.value, scalar::upstream)?;
-    if upstreams.len() > limits.upstreams {
-        let problem = format!(
-            "sources.access.upstreams: expected at most {} (limits.upstreams), found {}",
-            limits.upstreams,
-            upstreams.len()
-        );
-        return Err(ConfigError::at(&raw.referenced, problem));
-    }
-    Ok(upstreams)
 }
 
 fn endpoints(raw: &[raw::Endpoint], global: &ErrorCodes) -> Result<Vec<Endpoint>, ConfigError> {

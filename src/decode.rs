@@ -1,10 +1,11 @@
-//! Bytes of one line to a [`Request`]. Pure: no I/O, no clock, no state between lines.
+//! Bytes of one line to a [`Request`], or to an [`Event`](crate::record::Event) of bingo's own log. Pure: no I/O, no clock, no state between lines.
 
 use std::collections::BTreeMap;
 
 use crate::record::{Reject, Request, closed_set};
 
 mod attempts;
+mod bingo;
 mod combined;
 mod json;
 mod keys;
@@ -14,6 +15,8 @@ pub mod time;
 
 #[cfg(test)]
 mod tests;
+
+pub use bingo::{AppDecoder, AppField, DurationUnit};
 
 /// Decodes the lines of a reverse proxy's access log. Compiled once from the configuration.
 #[derive(Debug, Clone)]

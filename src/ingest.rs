@@ -158,6 +158,7 @@ mod tests {
         fs::write(&path, content).unwrap();
         let overrides = Overrides {
             access: vec![path.to_str().unwrap().to_owned()],
+            ..Overrides::default()
         };
         let model = Model::new(Config::load(None, &overrides).unwrap()).unwrap();
         let source = Source::access(Arc::new(model), ReadFrom::Beginning);

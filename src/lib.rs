@@ -5,6 +5,8 @@
 //!         I/O                       pure               pure           pure            HTTP at the edge
 //! ```
 //!
+//! bingo's own log goes the same way, from lines to events to a tally of its own.
+//!
 //! One thread per source does all of it, batch by batch, and owns all of it. It meets the HTTP side in one place,
 //! a published state that is taken whole. ARCHITECTURE.md has the map and what must stay true.
 

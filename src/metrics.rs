@@ -1,5 +1,6 @@
 //! Every metric's name, help, labels and shape; nothing else names one. A published state goes in, text comes out.
 
+mod app;
 mod exporter;
 mod http;
 
@@ -15,7 +16,7 @@ use prometheus_client::registry::Registry;
 
 pub use self::exporter::Own;
 use crate::clock::Now;
-use crate::record::Nanos;
+use crate::record::{Nanos, UnixMillis};
 use crate::source::Snapshot;
 use crate::tally::Histogram;
 
@@ -58,6 +59,9 @@ impl Collector for Scrape {
             for source in &self.sources {
                 if let Some(tally) = source.requests() {
                     http::encode(&mut families, &source.model, tally)?;
+                }
+                if let Some(tally) = source.apps() {
+                    app::encode(&mut families, tally)?;
                 }
             }
         }
@@ -166,6 +170,10 @@ impl Families<'_> {
 /// Nanoseconds as seconds.
 fn seconds(nanos: Nanos) -> f64 {
     nanos as f64 / 1e9
+}
+
+fn unix_seconds(millis: UnixMillis) -> f64 {
+    millis as f64 / 1e3
 }
 
 #[cfg(test)]

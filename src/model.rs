@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 
 use crate::config::Config;
-use crate::decode::AccessDecoder;
+use crate::decode::{AccessDecoder, AppDecoder};
 use crate::record::{Cache, Code, Nanos};
 use crate::route::Routes;
 use crate::slo::{Outcome, Slo};
@@ -29,6 +29,8 @@ pub struct Model {
     pub routes: Routes,
     /// Reads access log lines.
     pub decoder: AccessDecoder,
+    /// Reads the lines of bingo's own log.
+    pub app_decoder: AppDecoder,
     /// Upper edges of all latency buckets, ascending, without `+Inf`.
     pub edges: Arc<[Nanos]>,
     /// Codes that are shown before they are seen.
@@ -43,6 +45,7 @@ impl Model {
     pub fn new(config: Config) -> anyhow::Result<Self> {
         let routes = Routes::new(&config).context("failed to compile the endpoints")?;
         let decoder = AccessDecoder::new(config.access.format, &config.access.fields);
+        let app_decoder = AppDecoder::new(&config.app.fields, config.app.duration_unit);
         let thresholds = config
             .endpoints
             .iter()
@@ -64,6 +67,7 @@ impl Model {
             config,
             routes,
             decoder,
+            app_decoder,
             edges: edges.into(),
             zero_codes,
         };

@@ -214,3 +214,72 @@ pub struct Attempt<'a> {
     /// How long it took, where known.
     pub duration: Option<Nanos>,
 }
+
+/// One line of bingo's own log. It holds no free text of the line but the path of a request: the line carries the
+/// process's whole environment, secrets included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// How bad bingo says it is.
+    pub level: Level,
+    /// What happened.
+    pub kind: EventKind,
+    /// The line's own time stamp.
+    pub time: Option<UnixMillis>,
+    /// bingo's version, `[A-Za-z0-9._+-]{1,64}`.
+    pub version: Option<Cow<'a, str>>,
+    /// The Go runtime's version, of the same characters.
+    pub go_version: Option<Cow<'a, str>>,
+    /// The request this line is about.
+    pub request: Option<AppRequest<'a>>,
+}
+
+/// One request as bingo itself logged it. Nothing in it can be relied on to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppRequest<'a> {
+    /// The method, folded to the closed set.
+    pub method: Option<Method>,
+    /// The path.
+    pub path: Option<Text<'a>>,
+    /// The status bingo answered, none where the line has none.
+    pub code: Code,
+    /// How long bingo took; `None` while nobody said what unit the line is in.
+    pub duration: Option<Result<Nanos, Unmeasured>>,
+}
+
+closed_set! {
+    /// zap's levels.
+    Level {
+        Debug = "debug", Info = "info", Warn = "warn", Error = "error", Dpanic = "dpanic", Panic = "panic",
+        Fatal = "fatal",
+        /// Any other text, or none.
+        Other = "other",
+    }
+}
+
+closed_set! {
+    /// What a line of bingo's own log tells of. Every line is one event.
+    EventKind {
+        /// A process began.
+        Start = "start",
+        /// It serves requests.
+        Ready = "ready",
+        /// It ends gracefully.
+        Shutdown = "shutdown",
+        /// It could not reach what it asks for at its start.
+        InitFailed = "init_failed",
+        /// It lives.
+        Heartbeat = "heartbeat",
+        /// A database host answered.
+        NodeAlive = "node_alive",
+        /// It looks for database hosts.
+        NodesUpdate = "nodes_update",
+        /// The rate limiter was filled up.
+        Quota = "quota",
+        /// The rate limiter refused a request.
+        Throttled = "throttled",
+        /// A request was answered.
+        Request = "request",
+        /// Anything else.
+        Other = "other",
+    }
+}

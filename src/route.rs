@@ -86,9 +86,26 @@ impl Routes {
         let Some(line) = line else {
             return self.unmatched[Method::Other as usize];
         };
-        let method = line.method as usize;
+        self.row(&normalise(&line.target), line.method)
+    }
+
+    /// The route of a path whose method may be unknown: any endpoint of that path will do then.
+    pub fn resolve_path(&self, method: Option<Method>, target: &[u8]) -> RouteId {
+        let path = normalise(target);
+        let row = match method {
+            Some(method) => self.row(&path, method),
+            None => {
+                let any = self.paths.iter().find_map(|paths| paths.at(&path).ok());
+                any.map_or(self.unmatched[Method::Other as usize], |found| *found.value)
+            }
+        };
+        self.rows[row].route_id
+    }
+
+    fn row(&self, path: &str, method: Method) -> RowId {
+        let method = method as usize;
         self.paths[method]
-            .at(&normalise(&line.target))
+            .at(path)
             .map_or(self.unmatched[method], |found| *found.value)
     }
 
@@ -306,6 +323,17 @@ mod tests {
             ("/api/session".into(), "/api/{thing}".into())
         );
         assert_eq!(route(Method::Delete), "other");
+    }
+
+    #[test]
+    fn a_path_without_a_method() {
+        let routes = profile();
+        let route = |method, path: &str| &*routes.labels[routes.resolve_path(method, path.as_bytes())];
+        assert_eq!(route(None, "/api/session/5/"), "/api/session/{id}");
+        assert_eq!(route(None, "/operation"), "/operation");
+        assert_eq!(route(None, "/nope"), "other");
+        assert_eq!(route(None, ""), "/");
+        assert_eq!(route(Some(Method::Get), "/operation"), "other");
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! The run mode, put together: sources, checkpoint, HTTP; then waiting for a signal. The edge that spawns and waits.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::{io, mem};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::checkpoint::disk::Directory;
@@ -89,37 +90,48 @@ impl Running {
             let (store, restored) = Store::open(directory.clone(), checkpoint::boot_id(), clock.now().unix);
             (directory, store, restored)
         });
-        let (disk, restored) = match opened {
+        let (disk, mut restored) = match opened {
             Some((directory, store, restored)) => (Some((directory, store)), restored),
             None => (None, Restored::default()),
         };
-        let source = restore(Source::access(model, cli.read_from.into()), restored, clock);
-        let (handle, thread) = ingest::start(source, clock).context("failed to start the ingest thread")?;
-        let sources = vec![handle];
+        let start = |source| {
+            let source = restore(source, &mut restored, clock);
+            ingest::start(source, clock).context("failed to start an ingest thread")
+        };
+        let started = configured(model, cli).into_iter().map(start);
+        let (sources, threads): (Vec<_>, _) = started.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let saver = disk.map(|(directory, store)| Saver::start(store, directory, sources.clone(), clock));
         let saver = saver
             .transpose()
             .context("failed to start the checkpoint thread")?;
         Ok(Self {
             sources,
-            threads: vec![thread],
+            threads,
             saver,
         })
     }
 
-    /// Returns when the sources have read to the current end after a signal, and all is saved. A second signal ends
-    /// the process at once.
-    async fn until_stopped(self, mut signals: Signals) -> Result<()> {
-        let threads = self.threads;
-        let ended = move || threads.into_iter().try_for_each(JoinHandle::join);
-        let mut ended = tokio::task::spawn_blocking(ended);
-        let mut stopping = false;
+    /// Returns when the sources have read to the current end, after a signal or the failure of one, and all is saved.
+    /// A second signal ends the process at once.
+    async fn until_stopped(mut self, mut signals: Signals) -> Result<()> {
+        let mut running = JoinSet::new();
+        for thread in mem::take(&mut self.threads) {
+            running.spawn_blocking(move || thread.join());
+        }
+        let (mut stopping, mut outcome) = (false, Ok(()));
         loop {
             tokio::select! {
-                ended = &mut ended => {
-                    ended?.map_err(|_| anyhow!("an ingest thread panicked; its message is above"))?;
-                    ensure!(stopping, "an ingest thread ended without being asked to");
-                    break;
+                ended = running.join_next() => {
+                    let problem = match ended {
+                        None => break,
+                        Some(Ok(Ok(()))) if stopping => continue,
+                        Some(Ok(Ok(()))) => "an ingest thread ended without being asked to",
+                        Some(_) => "an ingest thread panicked; its message is above",
+                    };
+                    outcome = outcome.and(Err(anyhow!(problem)));
+                    // The others must end too, or the process would wait for them.
+                    stopping = true;
+                    self.sources.iter().for_each(Handle::stop);
                 }
                 asked = signals.next() => match asked {
                     Asked::Reload => {
@@ -134,6 +146,7 @@ impl Running {
                 }
             }
         }
+        outcome?;
         let counted: u64 = self
             .sources
             .iter()
@@ -160,7 +173,8 @@ fn raise_file_limit(files: usize) {
         ..limit
     };
     let allowed = setrlimit(Resource::Nofile, raised).map_or(limit.current, |()| raised.current);
-    let needed = files as u64 + OTHER_FILES;
+    // Each source may hold as many.
+    let needed = 2 * files as u64 + OTHER_FILES;
     if let Some(allowed) = allowed.filter(|allowed| *allowed < needed) {
         warn!(
             allowed,
@@ -190,20 +204,25 @@ fn state_directory(told: Option<&Path>) -> Result<Option<Directory>> {
     }
 }
 
-fn restore(source: Source, restored: Restored, clock: Clock) -> Source {
-    let Restored {
-        states,
-        with_counts,
-        damaged,
-    } = restored;
-    let state = states
-        .into_iter()
-        .find(|state| state.counts.source() == source.name());
-    let mut source = match state {
-        Some(state) => source.restored(state, with_counts),
+/// The sources that have paths.
+fn configured(model: Arc<Model>, cli: &Cli) -> Vec<Source> {
+    let read_from = cli.read_from.into();
+    let (access, app) = (&model.config.access.paths, &model.config.app.paths);
+    let access = (!access.is_empty()).then(|| Source::access(Arc::clone(&model), read_from));
+    let app = (!app.is_empty()).then(|| Source::app(Arc::clone(&model), read_from));
+    access.into_iter().chain(app).collect()
+}
+
+fn restore(source: Source, restored: &mut Restored, clock: Clock) -> Source {
+    let saved = restored
+        .states
+        .extract_if(.., |state| state.counts.source() == source.name())
+        .next();
+    let mut source = match saved {
+        Some(state) => source.restored(state, restored.with_counts),
         None => source,
     };
-    if damaged {
+    if restored.damaged {
         source.note_gap(clock.now());
     }
     source

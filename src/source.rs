@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! files --tail--> lines --decode--> Request --route--> RowId --count--> Tally
+//!                                   Event   ----------------- count--> AppTally
 //! ```
 
+mod app;
 mod intake;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +18,13 @@ pub use self::intake::{Intake, LATE, LineCounts};
 use crate::clock::Now;
 use crate::health::{Health, Sample, TOO_OLD};
 use crate::model::Model;
-use crate::record::{Reject, closed_set};
+use crate::record::{Reject, Unmeasured, closed_set};
 use crate::tail::{FileState, FileStatus, Line, Memory, Options, Polled, ReadFrom, Tail};
-use crate::tally::Tally;
+use crate::tally::{AppTally, Room, Tally};
 
 closed_set! {
     /// Which log. The label of a source.
-    SourceName { Access = "access" }
+    SourceName { Access = "access", App = "app" }
 }
 
 /// A source: its files, and everything counted from them.
@@ -39,10 +42,16 @@ pub struct Source {
 }
 
 /// What the lines of a source came to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each source, and nowhere are there many"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Counts {
     /// Requests, of the proxy's access log.
     Access(Tally),
+    /// Events, of bingo's own log.
+    App(AppTally),
 }
 
 /// The thread of a source publishes at least once a second; one that has not for this long is stuck in a read.
@@ -89,19 +98,26 @@ pub struct Snapshot {
 impl Source {
     /// The proxy's access log, counted from zero.
     pub fn access(model: Arc<Model>, read_from: ReadFrom) -> Self {
-        let tail = Tail::new(Self::options(&model, read_from));
+        let tail = Tail::new(options(&model, &model.config.access.paths, read_from));
         Self::new(Counts::Access(Tally::new(&model)), tail, model)
+    }
+
+    /// bingo's own log, counted from zero.
+    pub fn app(model: Arc<Model>, read_from: ReadFrom) -> Self {
+        let tail = Tail::new(options(&model, &model.config.app.paths, read_from));
+        Self::new(Counts::App(AppTally::new(&model)), tail, model)
     }
 
     /// Goes on from a saved state: from its positions, and from its counts where they can be trusted.
     #[must_use]
     pub fn restored(self, state: State, with_counts: bool) -> Self {
         let tail = Tail::restore(self.tail.options().clone(), state.files);
-        if !with_counts {
-            return Self { tail, ..self };
-        }
         let mut counts = state.counts;
         counts.carry_over(&self.model);
+        if !with_counts {
+            counts.reset(&self.model);
+            return Self { tail, counts, ..self };
+        }
         Self {
             tail,
             counts,
@@ -132,16 +148,6 @@ impl Source {
         );
     }
 
-    fn options(model: &Model, read_from: ReadFrom) -> Options {
-        Options {
-            paths: model.config.access.paths.clone(),
-            read_from,
-            line_bytes: model.config.limits.line_bytes,
-            files: model.config.limits.files,
-            rotated: vec![],
-        }
-    }
-
     fn new(counts: Counts, tail: Tail, model: Arc<Model>) -> Self {
         Self {
             tail,
@@ -159,11 +165,14 @@ impl Source {
     pub fn pass(&mut self, now: Now, sweep: bool) -> Polled {
         let before = (self.intake.lines.total(), self.intake.lines.rejected_total());
         let (model, lines, counts) = (&*self.model, &mut self.intake.lines, &mut self.counts);
-        let polled = self.tail.poll(now, sweep, &mut |_path, line| {
-            count(model, lines, counts, line, now)
+        let polled = self.tail.poll(now, sweep, &mut |path, line| {
+            count(model, lines, counts, path, line, now)
         });
 
         self.counts.forget(now);
+        if let Counts::App(tally) = &mut self.counts {
+            app::sight(tally, &self.model, &self.tail.files());
+        }
         self.intake.add(&polled);
         self.catching_up &= polled.more;
         self.health.note(
@@ -221,19 +230,38 @@ impl Source {
     }
 }
 
+fn options(model: &Model, paths: &[String], read_from: ReadFrom) -> Options {
+    Options {
+        paths: paths.to_vec(),
+        read_from,
+        line_bytes: model.config.limits.line_bytes,
+        files: model.config.limits.files,
+        rotated: vec![],
+    }
+}
+
 /// The way of a line. Each ends in exactly one of three counts.
-fn count(model: &Model, lines: &mut LineCounts, counts: &mut Counts, line: Line<'_>, now: Now) {
+fn count(model: &Model, lines: &mut LineCounts, counts: &mut Counts, path: &Path, line: Line<'_>, now: Now) {
     let (bytes, finished) = match line {
         Line::Complete(bytes) => (bytes, true),
         Line::Unfinished(bytes) => (bytes, false),
         Line::TooLong => return lines.reject(Reject::TooLong),
     };
-    let Counts::Access(tally) = counts;
-    match model.decoder.decode(bytes) {
-        Ok(Some(request)) => {
-            tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now);
-            lines.count(request.time, now);
-        }
+    let counted = match counts {
+        Counts::Access(tally) => model.decoder.decode(bytes).map(|request| {
+            request.map(|request| {
+                tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now);
+                request.time
+            })
+        }),
+        Counts::App(tally) => model.app_decoder.decode(bytes).map(|event| {
+            let log = app::log_of(tally, model, path);
+            tally.count(model, log, &event, now);
+            Some(event.time)
+        }),
+    };
+    match counted {
+        Ok(Some(time)) => lines.count(time, now),
         Ok(None) => lines.ignore(),
         Err(reason) => lines.reject(if finished { reason } else { Reject::Truncated }),
     }
@@ -244,18 +272,29 @@ impl Counts {
     pub fn source(&self) -> SourceName {
         match self {
             Self::Access(_) => SourceName::Access,
+            Self::App(_) => SourceName::App,
         }
     }
 
     fn forget(&mut self, now: Now) {
         match self {
             Self::Access(tally) => tally.forget(now),
+            Self::App(_) => {}
+        }
+    }
+
+    /// Counts from zero. What is known and is no count stays.
+    fn reset(&mut self, model: &Model) {
+        match self {
+            Self::Access(tally) => *tally = Tally::new(model),
+            Self::App(tally) => tally.reset(model),
         }
     }
 
     fn carry_over(&mut self, model: &Model) {
         match self {
             Self::Access(tally) => *tally = std::mem::replace(tally, Tally::new(model)).carried_over(model),
+            Self::App(tally) => *tally = std::mem::replace(tally, AppTally::new(model)).carried_over(model),
         }
     }
 }
@@ -279,6 +318,31 @@ impl Snapshot {
     pub fn requests(&self) -> Option<&Tally> {
         match &self.state.counts {
             Counts::Access(tally) => Some(tally),
+            Counts::App(_) => None,
+        }
+    }
+
+    /// The events, where this is bingo's own log.
+    pub fn apps(&self) -> Option<&AppTally> {
+        match &self.state.counts {
+            Counts::App(tally) => Some(tally),
+            Counts::Access(_) => None,
+        }
+    }
+
+    /// Requests without a duration, by [`Unmeasured`]; `None` where durations are not read.
+    pub fn unmeasured(&self) -> Option<&[u64; Unmeasured::COUNT]> {
+        match &self.state.counts {
+            Counts::Access(tally) => Some(&tally.unmeasured),
+            Counts::App(tally) => tally.unit.and(Some(&tally.unmeasured)),
+        }
+    }
+
+    /// What is left of `limits.series`.
+    pub fn room(&self) -> Room {
+        match &self.state.counts {
+            Counts::Access(tally) => tally.room,
+            Counts::App(tally) => tally.room,
         }
     }
 }

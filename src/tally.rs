@@ -1,6 +1,7 @@
 //! Every counter and histogram of one source, as plain integers. Pure: `now` is handed in, nothing is shared.
 //! A tally knows the names of its series, so that a saved one can be carried over into another configuration.
 
+mod app;
 mod counts;
 mod upstreams;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use app::{AppRoute, AppTally, LogTally, Sighting, UNKNOWN};
 pub use counts::{CodeCounts, Histogram, Room};
 pub use upstreams::{Upstream, Upstreams};
 

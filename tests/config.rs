@@ -26,7 +26,11 @@ fn file_name(path: &Path) -> &str {
 
 fn load(file: Option<&Path>, access: &[&str]) -> Result<Config, String> {
     let access = access.iter().map(|path| path.to_string()).collect();
-    Config::load(file, &Overrides { access }).map_err(|error| error.to_string())
+    let overrides = Overrides {
+        access,
+        ..Overrides::default()
+    };
+    Config::load(file, &overrides).map_err(|error| error.to_string())
 }
 
 fn load_text(text: impl AsRef<[u8]>) -> Result<Config, String> {

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs};
@@ -22,19 +22,34 @@ const NOW: Now = Now {
     elapsed: Duration::ZERO,
 };
 
-/// Reads `tests/golden/NAME.log` under `NAME.yaml`, or under the built-in profile, and compares with `NAME.prom`.
+/// Reads `tests/golden/NAME.log`, an access log, and `tests/golden/NAME/*/main.log`, bingo's own, whichever is there,
+/// under `NAME.yaml`, or under the built-in profile, and compares with `NAME.prom`.
 #[track_caller]
 fn check(name: &str) {
-    let fixture = |extension: &str| {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.{extension}"))
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let fixture = |extension: &str| golden.join(format!("{name}.{extension}"));
+    let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+    let (access, app) = (fixture("log"), golden.join(name));
+    let overrides = Overrides {
+        access: vec![text(access.clone())],
+        app: vec![text(app.join("*/main.log"))],
     };
-    let log = fixture("log").to_str().unwrap().to_owned();
     let config = Some(fixture("yaml")).filter(|path| path.exists());
-    let config = Config::load(config.as_deref(), &Overrides { access: vec![log] }).unwrap();
-    let mut source = Source::access(Arc::new(Model::new(config).unwrap()), ReadFrom::Beginning);
-    source.pass(NOW, true);
+    let config = Config::load(config.as_deref(), &overrides).unwrap();
+    let model = Arc::new(Model::new(config).unwrap());
+    let mut sources = vec![];
+    if access.exists() {
+        sources.push(Source::access(Arc::clone(&model), ReadFrom::Beginning));
+    }
+    if app.exists() {
+        sources.push(Source::app(model, ReadFrom::Beginning));
+    }
+    let snapshot = |mut source: Source| {
+        source.pass(NOW, true);
+        Arc::new(source.snapshot(NOW, 0))
+    };
     let scrape = Scrape {
-        sources: vec![Arc::new(source.snapshot(NOW, 0))],
+        sources: sources.into_iter().map(snapshot).collect(),
         now: NOW,
         saved: true,
         own: Own::default(),
@@ -97,4 +112,14 @@ fn combined() {
 #[test]
 fn combined_with_trailing_fields() {
     check("combined-trailing");
+}
+
+#[test]
+fn bingos_own_log() {
+    check("app");
+}
+
+#[test]
+fn bingos_own_log_with_durations() {
+    check("app-durations");
 }

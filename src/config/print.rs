@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Access, Config, Endpoint};
+use super::{Access, App, Config, Endpoint};
 use crate::decode::Format;
 use crate::slo::{ErrorCodes, Objectives};
 
@@ -20,6 +20,7 @@ pub(super) fn size(bytes: usize) -> String {
 pub(super) fn config(config: &Config) -> String {
     let Config {
         access,
+        app,
         endpoints,
         unmatched,
         error_codes,
@@ -35,9 +36,10 @@ pub(super) fn config(config: &Config) -> String {
         endpoints.concat()
     };
     format!(
-        "sources:\n  access:\n{access}endpoints:{endpoints}\nunmatched: {unmatched}\nerror_codes: {codes}\n\
+        "sources:\n  access:\n{access}  app:\n{app}endpoints:{endpoints}\nunmatched: {unmatched}\nerror_codes: {codes}\n\
          limits: {{line_bytes: {line_bytes}, files: {files}, series: {series}, upstreams: {upstreams}}}\n",
-        access = source(access),
+        access = access_source(access),
+        app = app_source(app),
         unmatched = quoted(unmatched),
         codes = code_list(error_codes),
         line_bytes = size(limits.line_bytes),
@@ -47,7 +49,7 @@ pub(super) fn config(config: &Config) -> String {
     )
 }
 
-fn source(access: &Access) -> String {
+fn access_source(access: &Access) -> String {
     let format = match access.format {
         Format::Auto => "auto",
         Format::Json => "json",
@@ -62,6 +64,22 @@ fn source(access: &Access) -> String {
         list(&access.paths),
         fields.collect::<Vec<_>>().join(", "),
         list(&access.upstreams),
+    )
+}
+
+fn app_source(app: &App) -> String {
+    let fields = app
+        .fields
+        .iter()
+        .map(|(field, key)| format!("{field}: {}", quoted(key)));
+    let unit = app
+        .duration_unit
+        .map(|unit| format!("    duration_unit: {unit}\n"));
+    format!(
+        "    paths: {}\n    fields: {{{}}}\n{}",
+        list(&app.paths),
+        fields.collect::<Vec<_>>().join(", "),
+        unit.unwrap_or_default(),
     )
 }
 

@@ -57,7 +57,12 @@ pub(super) enum Format {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct App {
-    pub(super) paths: Vec<Text>,
+    #[serde(deserialize_with = "present")]
+    pub(super) paths: Option<Spanned<Vec<Text>>>,
+    #[serde(deserialize_with = "present")]
+    pub(super) fields: Option<BTreeMap<String, Text>>,
+    #[serde(deserialize_with = "present")]
+    pub(super) duration_unit: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,6 +145,7 @@ impl Config {
     /// Takes from `base` what this file leaves out.
     pub(super) fn or(self, base: Self) -> Self {
         let (access, access_base) = (self.sources.access, base.sources.access);
+        let (app, app_base) = (self.sources.app, base.sources.app);
         Self {
             sources: Sources {
                 access: Access {
@@ -149,7 +155,11 @@ impl Config {
                     rotated: access.rotated,
                     upstreams: access.upstreams.or(access_base.upstreams),
                 },
-                app: self.sources.app,
+                app: App {
+                    paths: app.paths.or(app_base.paths),
+                    fields: app.fields.or(app_base.fields),
+                    duration_unit: app.duration_unit.or(app_base.duration_unit),
+                },
             },
             endpoints: self.endpoints.or(base.endpoints),
             unmatched: self.unmatched.or(base.unmatched),

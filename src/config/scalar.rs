@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::decode::Field;
+use crate::decode::{AppField, DurationUnit, Field};
 use crate::record::{Method, Nanos};
 use crate::slo::ErrorCodes;
 
@@ -158,6 +158,20 @@ pub(super) fn path(text: &str) -> Result<String, Expected> {
     Ok(text.to_owned())
 }
 
+/// The directory that a path's log file stands in, where it is named without wildcards: `/opt/*/x/main.log` is in
+/// `x`. `None` is a wildcard.
+pub(super) fn directory_name(path: &str) -> Result<Option<&str>, Expected> {
+    let name = Path::new(path)
+        .parent()
+        .and_then(|directory| directory.file_name()?.to_str());
+    let name = name.ok_or_else(|| {
+        "expected a file in a directory of its own, such as /opt/bongo/logs/*/main.log: the directory's name becomes \
+         the label log_id"
+            .to_owned()
+    })?;
+    Ok((!name.contains(['*', '?', '['])).then_some(name))
+}
+
 /// An upstream address as the proxy logs it.
 pub(super) fn upstream(text: &str) -> Result<String, Expected> {
     let known = match text.strip_prefix("unix:") {
@@ -201,9 +215,23 @@ pub(super) fn name(text: &str) -> Result<String, Expected> {
 
 /// One of our fields.
 pub(super) fn field(text: &str) -> Result<Field, Expected> {
-    let field = Field::ALL.iter().copied().find(|field| field.as_str() == text);
-    field.ok_or_else(|| {
-        let names: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
+    one_of(Field::ALL, |field| field.as_str(), text)
+}
+
+/// A field of bingo's own request lines.
+pub(super) fn app_field(text: &str) -> Result<AppField, Expected> {
+    one_of(&AppField::OF_REQUESTS, |field| field.as_str(), text)
+}
+
+/// The unit of a bare number.
+pub(super) fn duration_unit(text: &str) -> Result<DurationUnit, Expected> {
+    one_of(DurationUnit::ALL, |unit| unit.as_str(), text)
+}
+
+fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, text: &str) -> Result<T, Expected> {
+    let found = all.iter().copied().find(|value| name(*value) == text);
+    found.ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(|value| name(*value)).collect();
         format!("expected one of {}", names.join(", "))
     })
 }
@@ -314,6 +342,23 @@ mod tests {
         );
         check(name, &["other", "a1_b"], &["", "Other", "1a", "_a", "a/b", "a-b"]);
         check(field, &["status", "request_time"], &["Status", "code", ""]);
+        check(
+            app_field,
+            &["url_path", "event_duration"],
+            &["msg", "level", "path", ""],
+        );
+        check(
+            duration_unit,
+            &["ns", "us", "ms", "s"],
+            &["", "m", "MS", "seconds"],
+        );
+        check(
+            |t| directory_name(t).map(drop),
+            &["/a/x.log", "/*/x.log"],
+            &["/x.log", "/", "/a/../x.log"],
+        );
+        assert_eq!(directory_name("/*/a/x.log"), Ok(Some("a")));
+        assert_eq!(directory_name("/a/[b]/x.log"), Ok(None));
         check(
             json_key,
             &["code", "response.code", "a b"],

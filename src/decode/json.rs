@@ -10,14 +10,14 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, Visitor};
 
-use super::keys::{Node, Slots};
+use super::keys::{Node, Slots, Wanted};
 use crate::record::Text;
 
 #[cfg(test)]
 mod tests;
 
 /// Reads a line into `slots`; `None` where it is not one JSON object and nothing else.
-pub(super) fn read<'a>(line: &'a [u8], slots: &mut Slots<'_, 'a>) -> Option<()> {
+pub(super) fn read<'a, F: Wanted>(line: &'a [u8], slots: &mut Slots<'_, 'a, F>) -> Option<()> {
     let mut cursor = Cursor { rest: line };
     cursor.object(slots.keys().root(), slots)?;
     cursor.skip_space();
@@ -31,7 +31,7 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// Reads an object; `node` knows its keys. Recurses only as deep as configured keys are nested.
-    fn object(&mut self, node: &Node, slots: &mut Slots<'_, 'a>) -> Option<()> {
+    fn object<F: Wanted>(&mut self, node: &Node, slots: &mut Slots<'_, 'a, F>) -> Option<()> {
         self.expect(b'{')?;
         if self.expect(b'}').is_some() {
             return Some(());
@@ -49,7 +49,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn known_value(&mut self, key: &Node, slots: &mut Slots<'_, 'a>) -> Option<()> {
+    fn known_value<F: Wanted>(&mut self, key: &Node, slots: &mut Slots<'_, 'a, F>) -> Option<()> {
         slots.forget(key);
         match self.peek()? {
             b'"' => slots.put(key, self.string()?),

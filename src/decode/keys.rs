@@ -4,9 +4,34 @@
 //! overwrites its slot, and the order of keys in the line never decides which alias wins.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
-use super::Field;
+use super::{AppField, Field};
 use crate::record::Text;
+
+/// A closed set of things to look for in a line.
+pub(super) trait Wanted: Copy + Ord + 'static {
+    /// All of them, by their index.
+    const ALL: &'static [Self];
+
+    /// The place in [`Wanted::ALL`].
+    fn index(self) -> usize;
+
+    /// The names it is known by, best first.
+    fn aliases(self) -> &'static [&'static str];
+}
+
+impl Wanted for Field {
+    const ALL: &'static [Self] = Self::ALL;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn aliases(self) -> &'static [&'static str] {
+        aliases(self)
+    }
+}
 
 /// The names a field is known by, best first. Names whose unit differs from logger to logger (`duration`,
 /// `response_time`) are left out: a wrong time is worse than none.
@@ -55,12 +80,16 @@ const SLOTS: usize = {
     slots
 };
 
+/// bingo's own log needs no more.
+const _: () = assert!(AppField::COUNT <= Field::COUNT && 2 * AppField::COUNT <= SLOTS);
+
 /// The keys worth reading, as a tree: the children of a node are the keys of a nested object.
 #[derive(Debug, Clone)]
-pub(super) struct Keys {
+pub(super) struct Keys<F = Field> {
     root: Node,
     /// Slots of a field's keys, best first; all below [`SLOTS`].
-    by_field: [Vec<usize>; Field::COUNT],
+    by_field: Vec<Vec<usize>>,
+    fields: PhantomData<F>,
 }
 
 /// What is known of one key.
@@ -72,24 +101,21 @@ pub(super) struct Node {
 }
 
 /// The values found in one line.
-pub(super) struct Slots<'k, 'a> {
-    keys: &'k Keys,
-    /// Values that the format itself gives a meaning, by [`Field`].
+pub(super) struct Slots<'k, 'a, F = Field> {
+    keys: &'k Keys<F>,
+    /// Values that the format itself gives a meaning, by field.
     placed: [Option<Text<'a>>; Field::COUNT],
     keyed: [Option<Text<'a>>; SLOTS],
 }
 
-impl Keys {
-    pub(super) fn new(fields: &BTreeMap<Field, String>) -> Self {
+impl<F: Wanted> Keys<F> {
+    pub(super) fn new(fields: &BTreeMap<F, String>) -> Self {
         let mut root = Node::default();
         let mut used = 0;
-        let by_field = std::array::from_fn(|i| {
-            let field = Field::ALL[i];
-            let Some(name) = fields.get(&field) else {
-                return aliases(field)
-                    .iter()
-                    .map(|name| root.slot_of([*name], &mut used))
-                    .collect();
+        let slots = |field: &F| {
+            let Some(name) = fields.get(field) else {
+                let names = field.aliases().iter();
+                return names.map(|name| root.slot_of([*name], &mut used)).collect();
             };
             let flat = root.slot_of([name.as_str()], &mut used);
             let nested = root.slot_of(name.split('.'), &mut used);
@@ -98,9 +124,14 @@ impl Keys {
             } else {
                 vec![flat, nested]
             }
-        });
+        };
+        let by_field = F::ALL.iter().map(slots).collect();
         debug_assert!(used <= SLOTS);
-        Self { root, by_field }
+        Self {
+            root,
+            by_field,
+            fields: PhantomData,
+        }
     }
 
     /// The node of the line's outermost object.
@@ -141,8 +172,8 @@ impl Node {
     }
 }
 
-impl<'k, 'a> Slots<'k, 'a> {
-    pub(super) fn new(keys: &'k Keys) -> Self {
+impl<'k, 'a, F: Wanted> Slots<'k, 'a, F> {
+    pub(super) fn new(keys: &'k Keys<F>) -> Self {
         Self {
             keys,
             placed: [const { None }; Field::COUNT],
@@ -150,13 +181,13 @@ impl<'k, 'a> Slots<'k, 'a> {
         }
     }
 
-    pub(super) fn keys(&self) -> &'k Keys {
+    pub(super) fn keys(&self) -> &'k Keys<F> {
         self.keys
     }
 
     /// Sets a value whose place in the line says what it is; it wins over any key.
-    pub(super) fn place(&mut self, field: Field, text: Text<'a>) {
-        self.placed[field as usize] = present(text);
+    pub(super) fn place(&mut self, field: F, text: Text<'a>) {
+        self.placed[field.index()] = present(text);
     }
 
     /// Sets the value of a key.
@@ -177,14 +208,14 @@ impl<'k, 'a> Slots<'k, 'a> {
     }
 
     /// The values a line gives for a field, best first.
-    pub(super) fn all(&self, field: Field) -> impl Iterator<Item = &Text<'a>> {
-        let keyed = &self.keys.by_field[field as usize];
+    pub(super) fn all(&self, field: F) -> impl Iterator<Item = &Text<'a>> {
+        let keyed = &self.keys.by_field[field.index()];
         let keyed = keyed.iter().filter_map(|slot| self.keyed[*slot].as_ref());
-        self.placed[field as usize].iter().chain(keyed)
+        self.placed[field.index()].iter().chain(keyed)
     }
 
     /// The best value a line gives for a field.
-    pub(super) fn first(&self, field: Field) -> Option<&Text<'a>> {
+    pub(super) fn first(&self, field: F) -> Option<&Text<'a>> {
         self.all(field).next()
     }
 }

@@ -1,5 +1,6 @@
 //! Numbers as they stand in logs.
 
+use super::DurationUnit;
 use crate::record::{Nanos, Unmeasured};
 
 const SECOND: Nanos = 1_000_000_000;
@@ -18,21 +19,35 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// Reads a duration in seconds. Decimals never pass through a float, so `0.123` is 123,000,000 exactly; what is
-/// below a nanosecond is cut off.
+/// Reads a duration in seconds.
 ///
 /// # Errors
 /// Why there is no duration.
 pub(super) fn seconds(text: &[u8]) -> Result<Nanos, Unmeasured> {
+    duration(text, DurationUnit::Seconds)
+}
+
+/// Reads a duration. Decimals never pass through a float, so `0.123` seconds are 123,000,000 exactly; what is below
+/// a nanosecond is cut off.
+///
+/// # Errors
+/// Why there is no duration.
+pub(super) fn duration(text: &[u8], unit: DurationUnit) -> Result<Nanos, Unmeasured> {
+    let (places, unit) = match unit {
+        DurationUnit::Nanoseconds => (0, 1),
+        DurationUnit::Microseconds => (3, 1_000),
+        DurationUnit::Milliseconds => (6, 1_000_000),
+        DurationUnit::Seconds => (9, SECOND),
+    };
     let (negative, digits) = signed(text);
     let Some((whole, fraction)) = decimal(digits) else {
-        return float_seconds(text);
+        return float(text, unit);
     };
     let whole = whole.iter().fold(0_u64, |sum, digit| {
         sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
     });
-    let fraction = fixed(fraction, 9);
-    match whole.saturating_mul(SECOND).saturating_add(fraction) {
+    let fraction = fixed(fraction, places);
+    match whole.saturating_mul(unit).saturating_add(fraction) {
         1.. if negative => Err(Unmeasured::Negative),
         nanos if nanos > DAY => Err(Unmeasured::OverADay),
         nanos => Ok(nanos),
@@ -65,10 +80,10 @@ fn signed(text: &[u8]) -> (bool, &[u8]) {
 }
 
 /// Exponents, infinities, and what is no number at all.
-fn float_seconds(text: &[u8]) -> Result<Nanos, Unmeasured> {
+fn float(text: &[u8], unit: Nanos) -> Result<Nanos, Unmeasured> {
     let text = str::from_utf8(text).map_err(|_| Unmeasured::NotANumber)?;
-    let seconds: f64 = text.parse().map_err(|_| Unmeasured::NotANumber)?;
-    let nanos = (seconds * SECOND as f64).round();
+    let value: f64 = text.parse().map_err(|_| Unmeasured::NotANumber)?;
+    let nanos = (value * unit as f64).round();
     if nanos.is_nan() {
         Err(Unmeasured::NotANumber)
     } else if nanos < 0.0 {
@@ -118,6 +133,24 @@ mod tests {
             check(text, Err(Unmeasured::NotANumber));
         }
         assert_eq!(seconds(b"\xff"), Err(Unmeasured::NotANumber));
+    }
+
+    #[test]
+    fn units() {
+        use DurationUnit::{Microseconds, Milliseconds, Nanoseconds};
+        for (text, unit, expect) in [
+            ("1234567", Nanoseconds, Ok(1_234_567)),
+            ("12.9", Nanoseconds, Ok(12)),
+            ("1.5e3", Nanoseconds, Ok(1_500)),
+            ("12.3456", Microseconds, Ok(12_345)),
+            ("12.3456789", Milliseconds, Ok(12_345_678)),
+            ("1e-3", Milliseconds, Ok(1_000)),
+            ("86400001", Milliseconds, Err(Unmeasured::OverADay)),
+            ("-1", Nanoseconds, Err(Unmeasured::Negative)),
+            ("1.2ms", Milliseconds, Err(Unmeasured::NotANumber)),
+        ] {
+            assert_eq!(duration(text.as_bytes(), unit), expect, "{text} {unit}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Families, Scrape};
+use super::{Families, Scrape, unix_seconds};
 use crate::process::ProcessStats;
 use crate::record::{Reject, UnixMillis, Unmeasured};
 use crate::source::Snapshot;
@@ -34,12 +34,6 @@ fn lines(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
             .iter()
             .map(|source| (source.source.as_str(), &source.state.intake.lines))
     };
-    let requests = || {
-        scrape
-            .sources
-            .iter()
-            .filter_map(|source| Some((source.source.as_str(), source.requests()?)))
-    };
     families.counter(
         "bingo_exporter_lines",
         "Complete lines read, by what became of them; the three add up to all lines.",
@@ -67,10 +61,9 @@ fn lines(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
     families.counter(
         "bingo_exporter_unmeasured_requests",
         "Requests that were counted without a duration, by reason; most often the log format has no $request_time.",
-        requests().flat_map(|(name, tally)| {
-            Unmeasured::ALL.iter().map(move |reason| {
-                ([("source", name), ("reason", reason.as_str())], tally.unmeasured[*reason as usize])
-            })
+        scrape.sources.iter().flat_map(|source| {
+            let reasons = Unmeasured::ALL.iter().zip(source.unmeasured().into_iter().flatten());
+            reasons.map(|(reason, count)| ([("source", source.source.as_str()), ("reason", reason.as_str())], *count))
         }),
     )?;
     families.counter(
@@ -199,10 +192,7 @@ fn limits(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
             "line_bytes",
             sum(|source| source.state.intake.lines.rejected[Reject::TooLong as usize]),
         ),
-        (
-            "series",
-            sum(|source| source.requests().map_or(0, |tally| tally.room.hits)),
-        ),
+        ("series", sum(|source| source.room().hits)),
         (
             "upstreams",
             sum(|source| source.requests().map_or(0, |tally| tally.upstreams.hits)),
@@ -246,8 +236,4 @@ fn process(families: &mut Families<'_>, process: &ProcessStats) -> fmt::Result {
 
 fn count(source: &Snapshot, state: FileState) -> u64 {
     source.files.iter().filter(|file| file.state == state).count() as u64
-}
-
-fn unix_seconds(millis: UnixMillis) -> f64 {
-    millis as f64 / 1e3
 }

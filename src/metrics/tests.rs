@@ -12,9 +12,12 @@ fn now() -> Now {
     }
 }
 
-fn text(source: &Source) -> String {
+fn text(sources: &[Source]) -> String {
     Scrape {
-        sources: vec![Arc::new(source.snapshot(now(), 0))],
+        sources: sources
+            .iter()
+            .map(|source| Arc::new(source.snapshot(now(), 0)))
+            .collect(),
         now: now(),
         saved: true,
         own: Own::default(),
@@ -23,42 +26,65 @@ fn text(source: &Source) -> String {
     .unwrap()
 }
 
-fn source() -> Source {
+/// Both sources, of which bingo's own log has a line of every kind of series.
+fn sources() -> (Vec<Source>, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("3a956b711f/main.log");
+    std::fs::create_dir(log.parent().unwrap()).unwrap();
+    let line = |msg: &str| format!("{{\"timestamp\":\"1970-01-01T00:00:00Z\",\"msg\":\"{msg}\"}}\n");
+    let lines = ["Prepare app.", "Run server.", "request completed"].map(line);
+    std::fs::write(&log, lines.concat()).unwrap();
     let overrides = Overrides {
         access: vec!["/nowhere/access.log".into()],
+        app: vec![log.to_str().unwrap().into()],
     };
-    let model = Model::new(Config::load(None, &overrides).unwrap()).unwrap();
-    Source::access(Arc::new(model), ReadFrom::End)
+    let mut config = Config::load(None, &overrides).unwrap();
+    config.app.duration_unit = Some(crate::decode::DurationUnit::Milliseconds);
+    let model = Arc::new(Model::new(config).unwrap());
+    let access = Source::access(Arc::clone(&model), ReadFrom::Beginning);
+    (vec![access, Source::app(model, ReadFrom::Beginning)], dir)
+}
+
+fn sources_read() -> (Vec<Source>, tempfile::TempDir) {
+    let (mut sources, dir) = sources();
+    for source in &mut sources {
+        source.pass(now(), true);
+    }
+    (sources, dir)
 }
 
 #[test]
 fn nothing_half_counted_is_shown() {
-    let mut source = source();
+    let (mut sources, _dir) = sources();
     let families = |text: &str| {
         let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         names
             .filter(|name| !name.starts_with("bingo_exporter_") && !name.starts_with("process_"))
             .count()
     };
-    let before = text(&source);
-    assert!(before.contains("bingo_exporter_catching_up 1\n"));
-    assert_eq!(families(&before), 0);
-    source.pass(now(), true);
-    let after = text(&source);
+    // Not even what one source has while the other is not done.
+    for done in 0..sources.len() {
+        let before = text(&sources);
+        assert!(before.contains("bingo_exporter_catching_up 1\n"));
+        assert_eq!(families(&before), 0);
+        sources[done].pass(now(), true);
+    }
+    let after = text(&sources);
     assert!(after.contains("bingo_exporter_catching_up 0\n"));
     assert!(families(&after) > 5);
 }
 
 #[test]
 fn every_help_is_a_sentence() {
-    let mut source = source();
-    source.pass(now(), true);
-    let text = text(&source);
+    let (sources, _dir) = sources_read();
+    let text = text(&sources);
     let helps: Vec<&str> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# HELP "))
         .collect();
     assert!(helps.len() > 20);
+    let app = helps.iter().filter(|help| help.starts_with("bingo_app_"));
+    assert_eq!(app.count(), 8, "all of them");
     for help in helps {
         let (name, sentence) = help.split_once(' ').unwrap();
         let fine = sentence.ends_with('.') && sentence.len() > 15 && !sentence.contains(['"', '\\']);
@@ -68,8 +94,8 @@ fn every_help_is_a_sentence() {
 
 #[test]
 fn forbidden_labels_are_not_used() {
-    let mut source = source();
-    source.pass(now(), true);
+    let (sources, _dir) = sources_read();
+    let text = text(&sources);
     // Prometheus Operator and service discovery own these; ours would become exported_… and rules go silently dead.
     for label in [
         "endpoint",
@@ -82,7 +108,6 @@ fn forbidden_labels_are_not_used() {
         "container",
         "env",
     ] {
-        let text = text(&source);
         assert!(
             !text.contains(&format!("{{{label}=")) && !text.contains(&format!(",{label}=")),
             "{label}"

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock::Now;
-use crate::record::{Reject, UnixMillis, Unmeasured};
+use crate::record::{EventKind, Reject, UnixMillis, Unmeasured};
 use crate::route::Row;
 use crate::slo::{Objectives, Slo};
 use crate::source::Snapshot;
 use crate::tail::{FileStatus, Rotation};
-use crate::tally::{CodeCounts, RowTally, Upstream};
+use crate::tally::{CodeCounts, LogTally, RowTally, Upstream};
 
 /// The whole document.
 #[derive(Debug, Serialize)]
@@ -21,11 +21,12 @@ pub(super) struct Status<'a> {
     revision: &'static str,
     /// When the figures were taken.
     time: f64,
-    /// Everything on disk at the start is counted; until then `endpoints` and `upstreams` are empty.
+    /// Everything on disk at the start is counted; until then `endpoints`, `upstreams` and `apps` are empty.
     ready: bool,
     sources: Vec<SourceStatus<'a>>,
     endpoints: Vec<EndpointStatus<'a>>,
     upstreams: Vec<UpstreamStatus<'a>>,
+    apps: Vec<AppStatus<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -80,6 +81,21 @@ struct UpstreamStatus<'a> {
     codes: BTreeMap<String, u64>,
 }
 
+/// A log of bingo's own.
+#[derive(Debug, Serialize)]
+struct AppStatus<'a> {
+    log_id: &'a str,
+    version: Option<&'a str>,
+    go_version: Option<&'a str>,
+    starts: u64,
+    /// Starts without a shutdown before them.
+    unclean_exits: Option<u64>,
+    last_start_duration_seconds: Option<f64>,
+    last_heartbeat_time: Option<f64>,
+    /// Requests the rate limiter refused.
+    throttled: u64,
+}
+
 impl<'a> Status<'a> {
     /// Of these sources.
     pub(super) fn new(sources: &'a [Arc<Snapshot>], now: Now) -> Self {
@@ -101,6 +117,10 @@ impl<'a> Status<'a> {
             upstreams: counted()
                 .filter_map(|source| source.requests())
                 .flat_map(|tally| tally.upstreams.iter().map(UpstreamStatus::new))
+                .collect(),
+            apps: counted()
+                .filter_map(|source| source.apps())
+                .flat_map(|tally| tally.logs().iter().map(AppStatus::new))
                 .collect(),
         }
     }
@@ -125,7 +145,7 @@ impl<'a> SourceStatus<'a> {
             ),
             unmeasured_by_reason: named(
                 Unmeasured::ALL.iter().map(|reason| reason.as_str()).collect(),
-                source.requests().map_or(&[], |tally| &tally.unmeasured),
+                source.unmeasured().map_or(&[], |counts| counts),
             ),
             late: lines.late,
             last_line_time: lines.last_timestamp.map(seconds),
@@ -198,6 +218,23 @@ impl<'a> UpstreamStatus<'a> {
     }
 }
 
+impl<'a> AppStatus<'a> {
+    fn new(log: &'a LogTally) -> Self {
+        // Of directories that are counted together, only sums mean something.
+        let one = !log.is_overflow();
+        Self {
+            log_id: &log.id,
+            version: log.version.as_deref(),
+            go_version: log.go_version.as_deref(),
+            starts: log.events_of(EventKind::Start),
+            unclean_exits: one.then_some(log.unclean_exits),
+            last_start_duration_seconds: log.last_start.map(|millis| millis as f64 / 1e3),
+            last_heartbeat_time: log.last_event[EventKind::Heartbeat as usize].map(seconds),
+            throttled: log.events_of(EventKind::Throttled),
+        }
+    }
+}
+
 /// Codes that occurred.
 fn by_code(codes: &CodeCounts) -> BTreeMap<String, u64> {
     codes
@@ -210,3 +247,6 @@ fn by_code(codes: &CodeCounts) -> BTreeMap<String, u64> {
 fn seconds(millis: UnixMillis) -> f64 {
     millis as f64 / 1e3
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,8 @@ pub(super) fn landing(telemetry_path: &str, sources: &[Arc<Snapshot>]) -> String
     let _ = write!(
         page,
         "<h1>bingo-exporter {version}</h1>
-<p>Turns the access log of bingo's reverse proxy into metrics per endpoint.</p>
+<p>Turns the access log of bingo's reverse proxy into metrics per endpoint, and bingo's own log into its starts, crashes
+and heartbeats.</p>
 <ul>
 <li><a href=\"{metrics}\">Metrics</a> for Prometheus
 <li><a href=\"api/v1/status\">Status</a>: endpoints, sources and files, as JSON

@@ -10,13 +10,16 @@ use crate::config::{Config, Overrides};
 fn model(path: &str) -> Arc<Model> {
     let overrides = Overrides {
         access: vec![path.to_owned()],
+        ..Overrides::default()
     };
     Arc::new(Model::new(Config::load(None, &overrides).unwrap()).unwrap())
 }
 
 fn tally(source: &Source) -> &Tally {
-    let Counts::Access(tally) = &source.counts;
-    tally
+    match &source.counts {
+        Counts::Access(tally) => tally,
+        Counts::App(_) => panic!("an access log"),
+    }
 }
 
 fn now(seconds: u64) -> Now {
@@ -142,14 +145,17 @@ fn an_unfinished_end_is_decoded_or_rejected_as_truncated() {
     let model = model("/nowhere");
     let mut counts = Counts::Access(Tally::new(&model));
     let mut lines = LineCounts::default();
-    count(&model, &mut lines, &mut counts, Line::Unfinished(LINE), now(0));
-    count(
-        &model,
-        &mut lines,
-        &mut counts,
-        Line::Unfinished(&LINE[..40]),
-        now(0),
-    );
+    for end in [LINE, &LINE[..40]] {
+        let path = Path::new("/nowhere");
+        count(
+            &model,
+            &mut lines,
+            &mut counts,
+            path,
+            Line::Unfinished(end),
+            now(0),
+        );
+    }
     assert_eq!(
         (lines.counted, lines.rejected[Reject::Truncated as usize]),
         (1, 1)

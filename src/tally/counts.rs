@@ -23,9 +23,15 @@ impl Room {
         self.left = self.left.saturating_add(series);
     }
 
+    /// Takes room for so many series at once, or none.
+    pub fn reserve(&mut self, series: usize) -> bool {
+        let left = self.left.checked_sub(series);
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+
     fn take(&mut self) -> bool {
-        let taken = self.left > 0;
-        self.left = self.left.saturating_sub(1);
+        let taken = self.reserve(1);
         self.hits += u64::from(!taken);
         taken
     }

@@ -1,0 +1,100 @@
+use std::fs;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::Now;
+use crate::config::{Config, Overrides};
+use crate::metrics::{Own, Scrape};
+use crate::model::Model;
+use crate::source::Source;
+use crate::tail::ReadFrom;
+
+const NOW: Now = Now {
+    unix: 1_795_464_000_000,
+    elapsed: Duration::ZERO,
+};
+
+/// What is known of a log with these lines.
+fn snapshot(lines: &str) -> Arc<Snapshot> {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("3a956b711f/main.log");
+    fs::create_dir(log.parent().unwrap()).unwrap();
+    fs::write(&log, lines).unwrap();
+    let overrides = Overrides {
+        app: vec![log.to_str().unwrap().to_owned()],
+        ..Overrides::default()
+    };
+    let config = Config::load(None, &overrides).unwrap();
+    let mut source = Source::app(Arc::new(Model::new(config).unwrap()), ReadFrom::Beginning);
+    source.pass(NOW, true);
+    Arc::new(source.snapshot(NOW, 0))
+}
+
+#[test]
+fn apps() {
+    let status = |lines: &str| {
+        let status = serde_json::to_value(Status::new(&[snapshot(lines)], NOW)).unwrap();
+        status["apps"].clone()
+    };
+    let nothing = serde_json::json!([{
+        "log_id": "3a956b711f", "version": null, "go_version": null, "starts": 0, "unclean_exits": 0,
+        "last_start_duration_seconds": null, "last_heartbeat_time": null, "throttled": 0,
+    }]);
+    assert_eq!(status(""), nothing);
+    let lines = r#"{"timestamp":"2023-12-02T11:16:00.000Z","msg":"Prepare app.","app_version":"1","runtime_version":"go1.21.4"}
+{"timestamp":"2023-12-02T11:16:02.500Z","msg":"Run server."}
+{"timestamp":"2023-12-02T16:16:05.000+0500","msg":"I am alive."}
+{"msg":"Too many requests"}
+{"msg":"Prepare app."}
+"#;
+    let something = serde_json::json!([{
+        "log_id": "3a956b711f", "version": "1", "go_version": "go1.21.4", "starts": 2, "unclean_exits": 1,
+        "last_start_duration_seconds": 2.5, "last_heartbeat_time": 1_701_515_765.0, "throttled": 1,
+    }]);
+    assert_eq!(status(lines), something);
+}
+
+/// bingo writes its whole environment into every line. Nothing of it gets out.
+#[test]
+fn the_environment_gets_nowhere() {
+    const CANARY: &str = "hunter2";
+    let line = |msg: &str, own: &str| {
+        format!(
+            r#"{{"level":"info","timestamp":"2023-12-02T11:16:00.000Z","caller":"{CANARY}","msg":"{msg}","os_env":["DB_PASSWORD={CANARY}","app_version={CANARY}"]{own}}}"#
+        ) + "\n"
+    };
+    let lines = [
+        line("Prepare app.", ""),
+        line("Quota updated.", ""),
+        line(
+            "request completed",
+            r#","url_path":"/api/hunter2","http_request_method":"hunter2","error":"hunter2""#,
+        ),
+        line(
+            "hunter2",
+            r#","app_version":"hunter2 ","runtime_version":"(hunter2)""#,
+        ),
+        // Broken, so that an error could quote it.
+        format!("{{\"os_env\":[\"{CANARY}\",}}\n"),
+        CANARY.to_owned(),
+    ];
+    let snapshot = snapshot(&lines.concat());
+    assert_eq!(snapshot.state.intake.lines.counted, 4);
+    let scrape = Scrape {
+        sources: vec![Arc::clone(&snapshot)],
+        now: NOW,
+        saved: true,
+        own: Own::default(),
+    };
+    for (place, text) in [
+        ("state", serde_json::to_string(&snapshot.state).unwrap()),
+        ("snapshot", format!("{snapshot:?}")),
+        ("metrics", scrape.openmetrics().unwrap()),
+        (
+            "status",
+            serde_json::to_string(&Status::new(&[snapshot], NOW)).unwrap(),
+        ),
+    ] {
+        assert!(!text.contains(CANARY), "{place}");
+    }
+}
