@@ -97,32 +97,27 @@ impl<'a> Range<'a> {
     }
 }
 
-/// Makes classic text (0.0.4) from OpenMetrics text as prometheus-client writes it: help before type, no time
-/// stamps, no `_created` samples.
-///
-/// Counters and infos are known by the name of their samples, `# UNIT`, `# EOF` and exemplars go, and the types that
-/// the classic format does not know become those it has.
+/// Makes classic text (0.0.4) from OpenMetrics text as we write it: gauges, counters and histograms, help before
+/// type, no units, exemplars or time stamps. There the two differ in that classic metadata know counters by the name
+/// of their samples, and that only OpenMetrics ends in `# EOF`.
 pub fn classic(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len() + open_metrics.len() / 16);
     // The help of a family waits for its type, which says what name it goes under.
     let mut help = None;
     for line in open_metrics.lines() {
-        let Some(comment) = line.strip_prefix("# ") else {
-            push(&mut text, &[sample(line), "\n"]);
-            continue;
-        };
-        let (keyword, rest) = comment.split_once(' ').unwrap_or((comment, ""));
-        let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
-        match keyword {
-            "HELP" => help = Some(value),
-            "TYPE" => {
-                let (suffix, kind) = classic_type(value);
-                if let Some(help) = help.take() {
-                    push(&mut text, &["# HELP ", name, suffix, " ", help, "\n"]);
-                }
-                push(&mut text, &["# TYPE ", name, suffix, " ", kind, "\n"]);
+        if let Some(family) = line.strip_prefix("# HELP ") {
+            help = family.split_once(' ').map(|(_, help)| help);
+        } else if let Some((name, kind)) = line
+            .strip_prefix("# TYPE ")
+            .and_then(|family| family.split_once(' '))
+        {
+            let suffix = if kind == "counter" { "_total" } else { "" };
+            if let Some(help) = help.take() {
+                push(&mut text, &["# HELP ", name, suffix, " ", help, "\n"]);
             }
-            _ => {}
+            push(&mut text, &["# TYPE ", name, suffix, " ", kind, "\n"]);
+        } else if line != "# EOF" {
+            push(&mut text, &[line, "\n"]);
         }
     }
     text
@@ -130,45 +125,6 @@ pub fn classic(open_metrics: &str) -> String {
 
 fn push(text: &mut String, parts: &[&str]) {
     text.extend(parts.iter().copied());
-}
-
-/// The suffix of the samples that a type's metadata must name, and what the classic format calls the type.
-fn classic_type(kind: &str) -> (&'static str, &str) {
-    match kind {
-        "counter" => ("_total", "counter"),
-        "info" => ("_info", "gauge"),
-        "stateset" => ("", "gauge"),
-        "unknown" | "gaugehistogram" => ("", "untyped"),
-        kind => ("", kind),
-    }
-}
-
-/// A sample's line without its exemplar. Labels end at the first brace outside of quotes; only after that is ` # `
-/// an exemplar's beginning.
-fn sample(line: &str) -> &str {
-    let labels_end = match line.find(['{', ' ']) {
-        Some(start) if line.as_bytes()[start] == b'{' => after_labels(line, start),
-        _ => 0,
-    };
-    match line[labels_end..].find(" # ") {
-        Some(exemplar) => &line[..labels_end + exemplar],
-        None => line,
-    }
-}
-
-/// The position after the brace that closes the one at `start`; the line's length where there is none.
-fn after_labels(line: &str, start: usize) -> usize {
-    let (mut quoted, mut escaped) = (false, false);
-    for (position, byte) in line.bytes().enumerate().skip(start) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'}' if !quoted => return position + 1,
-            _ => {}
-        }
-    }
-    line.len()
 }
 
 /// Compresses responses for clients that accept gzip, and says `Vary: accept-encoding` on those it could compress
@@ -262,25 +218,8 @@ mod tests {
     #[test]
     fn counters_are_named_as_their_samples() {
         check(
-            "# HELP a_seconds Seconds.\n# TYPE a_seconds counter\n# UNIT a_seconds seconds\na_seconds_total 1\n# EOF\n",
+            "# HELP a_seconds Seconds.\n# TYPE a_seconds counter\na_seconds_total 1\n# EOF\n",
             "# HELP a_seconds_total Seconds.\n# TYPE a_seconds_total counter\na_seconds_total 1\n",
-        );
-    }
-
-    #[test]
-    fn types_the_classic_format_lacks_become_those_it_has() {
-        check("# TYPE a unknown\na 1\n", "# TYPE a untyped\na 1\n");
-        check(
-            "# HELP a B.\n# TYPE a info\na_info 1\n",
-            "# HELP a_info B.\n# TYPE a_info gauge\na_info 1\n",
-        );
-        check(
-            "# TYPE a stateset\na{a=\"b\"} 1\n",
-            "# TYPE a gauge\na{a=\"b\"} 1\n",
-        );
-        check(
-            "# TYPE a histogram\na_count 1\n",
-            "# TYPE a histogram\na_count 1\n",
         );
     }
 
@@ -293,33 +232,27 @@ mod tests {
     }
 
     #[test]
-    fn exemplars_go_and_what_looks_like_one_stays() {
+    fn what_looks_like_a_comment_within_a_label_stays() {
         check(
-            "a_bucket{le=\"1.0\"} 2 # {trace_id=\"x\"} 0.5 1.0\n",
-            "a_bucket{le=\"1.0\"} 2\n",
-        );
-        check("a_total 2 # {} 0.5\n", "a_total 2\n");
-        check("a{b=\"} 1 # {c\"} 2 # {} 1\n", "a{b=\"} 1 # {c\"} 2\n");
-        check(
-            "a{b=\"\\\" # {\",c=\"\\\\\"} 2 # {} 1\n",
-            "a{b=\"\\\" # {\",c=\"\\\\\"} 2\n",
+            "a{b=\"# TYPE a counter\\n# EOF\"} 1\n",
+            "a{b=\"# TYPE a counter\\n# EOF\"} 1\n",
         );
     }
 
     #[test]
     fn what_prometheus_client_writes_is_what_is_expected_here() {
-        use prometheus_client::metrics::{counter::Counter, histogram::Histogram, info::Info};
-        use prometheus_client::registry::{Registry, Unit};
+        use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
+        use prometheus_client::registry::Registry;
         let mut registry = Registry::default();
-        registry.register_with_unit("sent", "Sent", Unit::Bytes, Counter::<u64>::default());
-        registry.register("build", "Build", Info::new(vec![("version", "1")]));
+        registry.register("sent_bytes", "Sent", Counter::<u64>::default());
+        registry.register("up", "Up", Gauge::<i64>::default());
         registry.register("wait_seconds", "Wait", Histogram::new([0.4]));
         let mut open_metrics = String::new();
         prometheus_client::encoding::text::encode(&mut open_metrics, &registry).unwrap();
         check(
             &open_metrics,
             "# HELP sent_bytes_total Sent.\n# TYPE sent_bytes_total counter\nsent_bytes_total 0\n\
-             # HELP build_info Build.\n# TYPE build_info gauge\nbuild_info{version=\"1\"} 1\n\
+             # HELP up Up.\n# TYPE up gauge\nup 0\n\
              # HELP wait_seconds Wait.\n# TYPE wait_seconds histogram\nwait_seconds_sum 0.0\n\
              wait_seconds_count 0\nwait_seconds_bucket{le=\"0.4\"} 0\nwait_seconds_bucket{le=\"+Inf\"} 0\n",
         );
@@ -328,11 +261,9 @@ mod tests {
     /// One family, in as little as makes the two forms differ.
     fn family() -> impl Strategy<Value = (String, String)> {
         let kinds = prop::sample::select(vec![
-            ("counter", "counter", "_total", "_total"),
-            ("gauge", "gauge", "", ""),
-            ("unknown", "untyped", "", ""),
-            ("info", "gauge", "_info", "_info"),
-            ("histogram", "histogram", "", "_bucket"),
+            ("counter", "_total", "_total"),
+            ("gauge", "", ""),
+            ("histogram", "", "_bucket"),
         ]);
         let value = prop::collection::vec(
             prop::sample::select(vec![
@@ -340,39 +271,26 @@ mod tests {
             ]),
             0..6,
         );
-        let sample = (
-            prop::collection::vec(("[a-z]{1,3}", value), 0..3),
-            0..100_u32,
-            any::<bool>(),
-        );
+        let sample = (prop::collection::vec(("[a-z]{1,3}", value), 0..3), 0..100_u32);
         let samples = prop::collection::vec(sample, 0..4);
-        ("[a-z_]{1,9}", "[ -~]{0,9}", kinds, any::<bool>(), samples).prop_map(
-            |(name, help, kind, unit, samples)| {
-                let (open_type, classic_type, suffix, sample_suffix) = kind;
-                let mut open = format!("# HELP {name} {help}\n# TYPE {name} {open_type}\n");
-                let mut classic =
-                    format!("# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {classic_type}\n");
-                if unit {
-                    open.push_str(&format!("# UNIT {name} bytes\n"));
-                }
-                for (labels, number, exemplar) in samples {
-                    let labels: Vec<_> = labels
-                        .into_iter()
-                        .map(|(k, v)| format!("{k}=\"{}\"", v.concat()))
-                        .collect();
-                    let labels = if labels.is_empty() {
-                        String::new()
-                    } else {
-                        format!("{{{}}}", labels.join(","))
-                    };
-                    let line = format!("{name}{sample_suffix}{labels} {number}");
-                    classic.push_str(&format!("{line}\n"));
-                    let exemplar = if exemplar { " # {id=\" # {}\"} 0.5" } else { "" };
-                    open.push_str(&format!("{line}{exemplar}\n"));
-                }
-                (open, classic)
-            },
-        )
+        ("[a-z_]{1,9}", "[ -~]{0,9}", kinds, samples).prop_map(|(name, help, kind, samples)| {
+            let (kind, suffix, sample_suffix) = kind;
+            let metadata = |suffix| format!("# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}\n");
+            let mut lines = String::new();
+            for (labels, number) in samples {
+                let labels: Vec<_> = labels
+                    .into_iter()
+                    .map(|(k, v)| format!("{k}=\"{}\"", v.concat()))
+                    .collect();
+                let labels = if labels.is_empty() {
+                    String::new()
+                } else {
+                    format!("{{{}}}", labels.join(","))
+                };
+                lines.push_str(&format!("{name}{sample_suffix}{labels} {number}\n"));
+            }
+            (metadata("") + &lines, metadata(suffix) + &lines)
+        })
     }
 
     proptest! {
