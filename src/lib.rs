@@ -25,6 +25,8 @@ pub mod ingest;
 pub mod metrics;
 pub mod serve;
 
+pub mod simulate;
+
 pub mod clock;
 pub mod log;
 pub mod process;
