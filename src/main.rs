@@ -71,6 +71,8 @@ fn run(cli: &Cli, model: Model) -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        // Before anybody hears that we listen: a stop that comes right then is one too.
+        let signals = Signals::new().context("failed to take signals")?;
         let listeners = listen(cli)?;
         let source = Source::access(Arc::new(model), cli.read_from.into());
         let (handle, ingest) =
@@ -88,15 +90,14 @@ fn run(cli: &Cli, model: Model) -> Result<()> {
         });
         let server = tokio::spawn(server);
 
-        serve_until_stopped(&handle, ingest).await?;
+        serve_until_stopped(&handle, ingest, signals).await?;
         drop(close);
         server.await.context("the HTTP server ended")
     })
 }
 
 /// Returns when the source has read to the current end after a signal. A second signal ends the process at once.
-async fn serve_until_stopped(source: &Handle, ingest: JoinHandle<()>) -> Result<()> {
-    let mut signals = Signals::new()?;
+async fn serve_until_stopped(source: &Handle, ingest: JoinHandle<()>, mut signals: Signals) -> Result<()> {
     let mut ended = tokio::task::spawn_blocking(move || ingest.join());
     let mut stopping = false;
     loop {

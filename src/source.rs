@@ -15,8 +15,7 @@ use crate::clock::Now;
 use crate::health::{Health, Sample};
 use crate::model::Model;
 use crate::record::{Reject, closed_set};
-use crate::tail::identity::Position;
-use crate::tail::{FileState, FileStatus, Line, Options, Polled, ReadFrom, Tail};
+use crate::tail::{FileState, FileStatus, Line, Memory, Options, Polled, ReadFrom, Tail};
 use crate::tally::Tally;
 
 closed_set! {
@@ -47,8 +46,8 @@ pub enum Counts {
 /// All that must survive together: where we are, and what was counted up to there, of one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// In all files held or remembered.
-    pub positions: Vec<Position>,
+    /// Where we are in all files held or remembered.
+    pub files: Memory,
     /// What came in.
     pub intake: Intake,
     /// What it said.
@@ -88,6 +87,7 @@ impl Source {
             read_from,
             line_bytes: model.config.limits.line_bytes,
             files: model.config.limits.files,
+            rotated: vec![],
         };
         Self {
             tail: Tail::new(options),
@@ -104,7 +104,7 @@ impl Source {
     pub fn pass(&mut self, now: Now, sweep: bool) -> Polled {
         let before = (self.intake.lines.total(), self.intake.lines.rejected_total());
         let (model, lines, counts) = (&*self.model, &mut self.intake.lines, &mut self.counts);
-        let polled = self.tail.poll(now.elapsed, sweep, &mut |_path, line| {
+        let polled = self.tail.poll(now, sweep, &mut |_path, line| {
             count(model, lines, counts, line, now)
         });
 
@@ -139,7 +139,7 @@ impl Source {
     /// Positions and counts of this instant.
     pub fn state(&self) -> State {
         State {
-            positions: self.tail.positions(),
+            files: self.tail.memory(),
             intake: self.intake.clone(),
             counts: self.counts.clone(),
         }

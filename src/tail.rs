@@ -6,23 +6,29 @@ pub mod discover;
 pub mod follower;
 pub mod identity;
 pub mod lines;
+mod archive;
 mod open;
+mod rotated;
+mod siblings;
 pub mod wake;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
+use self::archive::Archive;
 use self::decide::{AtHandle, AtPath, at_path};
 use self::discover::{Found, Pattern, parent};
 use self::follower::{CHUNK_BYTES, Follower, Turn};
-use self::identity::{FileId, Position};
+use self::identity::{Bookmark, FileId, Position, Role};
 pub use self::lines::Line;
 use self::open::Blocked;
-use crate::record::closed_set;
+use self::rotated::remember;
+use crate::clock::Now;
+use crate::record::{UnixMillis, closed_set};
 
 /// How often to look at the paths themselves when nothing calls for it.
 pub const SWEEP: Duration = Duration::from_secs(1);
@@ -34,7 +40,7 @@ const GRACE: Duration = Duration::from_secs(60);
 const PASS_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Files remembered after they were let go, so that one moved back is not counted again.
-const KNOWN_FILES: usize = 4096;
+const KNOWN_FILES: usize = 1000;
 
 closed_set! {
     /// How a file came to be another one.
@@ -64,6 +70,8 @@ pub struct Options {
     pub line_bytes: usize,
     /// At most so many files are open at once.
     pub files: usize,
+    /// Further globs where rotated copies go; same directory and name prefix need not be named.
+    pub rotated: Vec<String>,
 }
 
 /// Takes each line and the path of its file, the one it was followed under.
@@ -80,8 +88,22 @@ pub struct Tail {
     discarded: BTreeSet<PathBuf>,
     /// Places that could not be looked into at the first sweep: what turns up there was there before us.
     hidden: BTreeSet<PathBuf>,
-    /// Positions in files that we no longer hold, or never held because they were old at the first start.
-    known: Vec<Position>,
+    /// Compressed rotated files that are being read, oldest first.
+    archives: VecDeque<Archive>,
+    /// Files that we no longer hold, or never held because they were old at the first start, or must find again.
+    known: Vec<Bookmark>,
+    /// Files at followed paths, at the last sweep.
+    live: HashSet<FileId>,
+    /// Directories with rotated files, and when they had last changed.
+    scanned: HashMap<PathBuf, (i64, i64)>,
+    /// A scan left something undecided.
+    rescan: bool,
+    /// Since when something expected was not found.
+    unsettled: Option<Duration>,
+    /// Before the first sweep after a restart.
+    restored: bool,
+    /// When we first looked, ever.
+    since: Option<UnixMillis>,
     over_limit: usize,
     swept: Option<Duration>,
     buffer: Vec<u8>,
@@ -100,8 +122,21 @@ pub struct Polled {
     pub oldest_unread: Duration,
     /// Files left out because of `limits.files`, newly in this pass.
     pub over_limit: u64,
+    /// Something is gone, whether or not it is known how much.
+    pub gap: bool,
     /// There is more to read at once.
     pub more: bool,
+}
+
+/// What a tail must remember over a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Positions in all files held or remembered.
+    pub bookmarks: Vec<Bookmark>,
+    /// Patterns that were looked at: what matches one of them later is new.
+    pub patterns: Vec<String>,
+    /// When we first looked, ever.
+    pub since: Option<UnixMillis>,
 }
 
 /// One file as a person wants to see it.
@@ -140,27 +175,77 @@ impl Tail {
             blocked: BTreeMap::new(),
             discarded: BTreeSet::new(),
             hidden: BTreeSet::new(),
+            archives: VecDeque::new(),
             known: vec![],
+            live: HashSet::new(),
+            scanned: HashMap::new(),
+            rescan: false,
+            unsettled: None,
+            restored: false,
+            since: None,
             over_limit: 0,
             swept: None,
             buffer: vec![],
         }
     }
 
+    /// Goes on where another left off.
+    pub fn restore(options: Options, memory: Memory) -> Self {
+        let mut tail = Self::new(options);
+        for pattern in &mut tail.patterns {
+            pattern.looked = memory.patterns.iter().any(|looked| looked == pattern.as_str());
+        }
+        Self {
+            known: memory.bookmarks,
+            since: memory.since,
+            restored: true,
+            rescan: true,
+            ..tail
+        }
+    }
+
     /// One pass: looks at the paths when it is time or `sweep` asks for it, reads what is new in every file, and
     /// gives each line to `sink`.
-    pub fn poll(&mut self, now: Duration, sweep: bool, sink: Sink<'_>) -> Polled {
+    pub fn poll(&mut self, now: Now, sweep: bool, sink: Sink<'_>) -> Polled {
         let mut polled = Polled::default();
-        if sweep || self.swept.is_none_or(|swept| now.saturating_sub(swept) >= SWEEP) {
+        let sweep = sweep
+            || self
+                .swept
+                .is_none_or(|swept| now.elapsed.saturating_sub(swept) >= SWEEP);
+        if sweep {
             self.sweep(now, &mut polled);
-            self.swept = Some(now);
         }
-        self.read(now, &mut polled, sink);
+        let cut = self.read(now, &mut polled, sink);
+        // After reading, so that a file that was copied and cut is known to be cut when the copy is found.
+        if cut || (sweep && self.scan_is_due(now)) {
+            polled.more |= self.scan(now);
+            self.settle(now, &mut polled);
+        }
+        self.read_archives(&mut polled, sink);
         self.let_go(now, &mut polled, sink);
+        self.restored = false;
         // A long line may have made it grow.
         self.buffer.truncate(CHUNK_BYTES);
         self.buffer.shrink_to(CHUNK_BYTES);
         polled
+    }
+
+    /// What must be remembered over a restart.
+    pub fn memory(&self) -> Memory {
+        let followed = self.followers.iter().map(Follower::bookmark);
+        let archives = self
+            .archives
+            .iter()
+            .map(|archive| archive.bookmark(Role::Rotated));
+        let looked = self.patterns.iter().filter(|pattern| pattern.looked);
+        Memory {
+            bookmarks: followed
+                .chain(archives)
+                .chain(self.known.iter().cloned())
+                .collect(),
+            patterns: looked.map(|pattern| pattern.as_str().to_owned()).collect(),
+            since: self.since,
+        }
     }
 
     /// Directories whose changes are worth a look.
@@ -170,15 +255,6 @@ impl Tail {
         bases
             .chain(parents)
             .chain(self.blocked.keys().map(|path| parent(path)))
-            .collect()
-    }
-
-    /// Positions in all files we hold or remember.
-    pub fn positions(&self) -> Vec<Position> {
-        self.followers
-            .iter()
-            .map(|follower| follower.position)
-            .chain(self.known.iter().copied())
             .collect()
     }
 
@@ -229,8 +305,8 @@ impl Tail {
         }
     }
 
-    fn sweep(&mut self, now: Duration, polled: &mut Polled) {
-        let found = self.discover();
+    fn sweep(&mut self, now: Now, polled: &mut Polled) {
+        let (found, old) = self.discover();
         let ids = by_id(&found);
         for follower in &mut self.followers {
             if let Some(path) = ids.get(&follower.position.id) {
@@ -254,22 +330,24 @@ impl Tail {
         }
         self.discarded = self.discarded_in(&found);
         self.blocked.retain(|path, _| found.contains_key(path));
-        let denied: BTreeSet<PathBuf> = found
+        self.live = ids.keys().copied().collect();
+        let denied = found
             .iter()
             .filter(|(_, found)| found.is_denied())
-            .map(|(path, _)| path.clone())
+            .map(|(path, _)| path.clone());
+        let denied: BTreeSet<PathBuf> = denied.collect();
+        self.open_new(found, &old, &ids, now.elapsed, polled);
+        self.hidden = denied
+            .into_iter()
+            .filter(|path| old.contains(path) || self.hidden.contains(path))
             .collect();
-        let first = self.swept.is_none();
-        self.open_new(found, &ids, now, polled);
-        self.hidden = if first {
-            denied
-        } else {
-            self.hidden.intersection(&denied).cloned().collect()
-        };
+        self.since.get_or_insert(now.unix);
+        self.swept = Some(now.elapsed);
     }
 
-    fn discover(&mut self) -> BTreeMap<PathBuf, Found> {
-        let mut found = BTreeMap::new();
+    /// What matches, and which of it was there before its pattern was first looked at.
+    fn discover(&mut self) -> (BTreeMap<PathBuf, Found>, BTreeSet<PathBuf>) {
+        let (mut found, mut old, mut new) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         for pattern in &mut self.patterns {
             let matches = pattern.find();
             let missing = matches.is_empty();
@@ -280,9 +358,12 @@ impl Tail {
                 );
             }
             pattern.said_missing = missing;
+            let ages = if pattern.looked { &mut new } else { &mut old };
+            ages.extend(matches.iter().map(|(path, _)| path.clone()));
+            pattern.looked = true;
             found.extend(matches);
         }
-        found
+        (found, old.difference(&new).cloned().collect())
     }
 
     fn discarded_in(&self, found: &BTreeMap<PathBuf, Found>) -> BTreeSet<PathBuf> {
@@ -296,14 +377,16 @@ impl Tail {
         discarded
     }
 
-    fn read(&mut self, now: Duration, polled: &mut Polled, sink: Sink<'_>) {
+    /// Reads what is new in every file. Whether one was cut.
+    fn read(&mut self, now: Now, polled: &mut Polled, sink: Sink<'_>) -> bool {
         let budget = PASS_BYTES / self.followers.len().max(1) as u64;
+        let mut cut = vec![];
         // Retired files first: their lines are older.
         self.followers.sort_by_key(|follower| !follower.retired);
         for follower in &mut self.followers {
             let limit = self.options.line_bytes;
             let path = std::mem::take(&mut follower.path);
-            let turn = follower.read(&mut self.buffer, limit, budget, now, &mut |line| {
+            let turn = follower.read(&mut self.buffer, limit, budget, now.elapsed, &mut |line| {
                 sink(&path, line)
             });
             follower.path = path;
@@ -312,12 +395,30 @@ impl Tail {
                 warn!(path = %follower.path.display(), problem, "failed to read; trying again every second");
             }
             follower.problem = problem;
-            polled.add(&follower.path, turn.unwrap_or_default());
+            let turn = turn.unwrap_or_default();
+            polled.add(&turn);
+            cut.extend(turn.cut.into_iter().map(|(position, stamp)| Bookmark {
+                path: follower.path.clone(),
+                position: Position {
+                    id: FileId::GONE,
+                    ..position
+                },
+                stamp,
+                role: Role::Live,
+            }));
         }
+        for bookmark in &cut {
+            info!(path = %bookmark.path.display(), position = bookmark.position.offset, "truncated or rewritten in place");
+        }
+        let any = !cut.is_empty();
+        // What was empty has no rest to look for.
+        self.known
+            .extend(cut.into_iter().filter(|bookmark| bookmark.position.has_head()));
+        any
     }
 
     /// Parts with retired files that stayed quiet while their successors grew.
-    fn let_go(&mut self, now: Duration, polled: &mut Polled, sink: Sink<'_>) {
+    fn let_go(&mut self, now: Now, polled: &mut Polled, sink: Sink<'_>) {
         let growing: BTreeSet<PathBuf> = self
             .followers
             .iter()
@@ -326,7 +427,7 @@ impl Tail {
             .collect();
         let done = |f: &Follower| {
             f.retired
-                && now.saturating_sub(f.last_news) >= GRACE
+                && now.elapsed.saturating_sub(f.last_news) >= GRACE
                 && f.unread_bytes() == 0
                 && growing.contains(&f.path)
         };
@@ -337,25 +438,37 @@ impl Tail {
                 warn!(path = %path.display(), %error, "failed to read the end of a rotated file");
                 polled.lost_bytes += follower.size().saturating_sub(follower.position.offset);
             }
-            // A deleted file cannot come back, but its inode can, in a file that may begin like it.
-            if !follower.is_deleted() {
-                remember(&mut self.known, follower.position);
-            }
+            // A deleted file cannot come back; its inode can, in another file. Its content may be in an archive.
+            let id = if follower.is_deleted() {
+                FileId::GONE
+            } else {
+                follower.position.id
+            };
+            let bookmark = Bookmark {
+                path,
+                role: Role::Done,
+                ..follower.bookmark()
+            };
+            remember(
+                &mut self.known,
+                Bookmark {
+                    position: Position {
+                        id,
+                        ..bookmark.position
+                    },
+                    ..bookmark
+                },
+            );
         }
     }
 }
 
 impl Polled {
-    fn add(&mut self, path: &Path, turn: Turn) {
+    fn add(&mut self, turn: &Turn) {
         self.read_bytes += turn.read_bytes;
-        self.lost_bytes += turn.lost_bytes;
-        self.rotations[Rotation::Truncated as usize] += turn.truncated;
+        self.rotations[Rotation::Truncated as usize] += turn.cut.len() as u64;
         self.oldest_unread = self.oldest_unread.max(turn.waited);
         self.more |= turn.more;
-        if turn.truncated > 0 {
-            let lost = turn.lost_bytes;
-            warn!(path = %path.display(), lost_bytes = lost, "truncated or rewritten in place; reading from its beginning");
-        }
     }
 }
 
@@ -370,13 +483,6 @@ impl FileStatus {
             problem: None,
         }
     }
-}
-
-fn remember(known: &mut Vec<Position>, position: Position) {
-    known.retain(|other| other.id != position.id);
-    let excess = (known.len() + 1).saturating_sub(KNOWN_FILES);
-    known.drain(..excess);
-    known.push(position);
 }
 
 /// The first path of each file, so that a file with two names is read once.

@@ -96,7 +96,7 @@ fn a_saved_state_comes_back_as_it_was() {
         ),
         (1, 1)
     );
-    assert_eq!(restored.positions.len(), 1);
+    assert_eq!(restored.files.bookmarks.len(), 1);
     assert!(
         !String::from_utf8(saved).unwrap().contains("nonsense"),
         "positions hold hashes, not log text"

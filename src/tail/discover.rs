@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
+    /// Looked at before: what appears from now on is new.
+    pub looked: bool,
     /// It was said that nothing matches.
     pub said_missing: bool,
 }
@@ -36,6 +38,7 @@ impl Pattern {
     pub fn new(text: &str) -> Self {
         Self {
             text: text.to_owned(),
+            looked: false,
             said_missing: false,
         }
     }
@@ -43,6 +46,11 @@ impl Pattern {
     /// As configured.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The path, where there are no wildcards in it.
+    pub fn literal(&self) -> Option<PathBuf> {
+        (!has_wildcard(&self.text)).then(|| PathBuf::from(&self.text))
     }
 
     /// What matches, in order of names.
@@ -78,22 +86,6 @@ impl Pattern {
 /// The directory a file stands in.
 pub fn parent(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("/")).to_owned()
-}
-
-/// Files beside `path` whose names begin with its name: rotated copies.
-pub fn siblings(path: &Path) -> Vec<PathBuf> {
-    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
-        return vec![];
-    };
-    let Ok(entries) = fs::read_dir(parent(path)) else {
-        return vec![];
-    };
-    let is_sibling = |other: &str| other.len() > name.len() && other.starts_with(&name);
-    let names = entries.filter_map(|entry| entry.ok().map(|entry| entry.file_name()));
-    names
-        .filter(|other| is_sibling(&other.to_string_lossy()))
-        .map(|other| path.with_file_name(other))
-        .collect()
 }
 
 fn has_wildcard(text: &str) -> bool {
@@ -159,6 +151,5 @@ mod tests {
                 .find()
                 .is_empty()
         );
-        assert_eq!(siblings(&at("a.log")), [at("a.log.1")]);
     }
 }

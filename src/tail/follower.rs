@@ -1,18 +1,24 @@
 //! One file: where we are in it, whether it is still the file it was, and what is new.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::decide::{Content, is_same_content};
-use super::identity::{BEFORE_BYTES, FileId, Fingerprint, HEAD_BYTES, Position, read_full, read_head};
+use super::identity::{
+    BEFORE_BYTES, Bookmark, FileId, Fingerprint, HEAD_BYTES, Position, Role, Stamp, read_full, read_head,
+};
 use super::lines::{Line, split};
 
 /// Bytes asked for at once: large enough that a read costs nothing beside the decoding, small enough to stay in
 /// the cache.
 pub const CHUNK_BYTES: usize = 256 * 1024;
+
+fn leading_zeros(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len())
+}
 
 /// A handle on one file and our position in it.
 ///
@@ -38,33 +44,16 @@ pub struct Follower {
 }
 
 /// What one turn at a file came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Turn {
     /// Bytes read that had not been read before.
     pub read_bytes: u64,
-    /// Bytes known to have been there that nobody will read.
-    pub lost_bytes: u64,
-    /// How often the file began anew under us.
-    pub truncated: u64,
+    /// Where we were each time the file began anew under us, and the size it had had. A copy may hold the rest.
+    pub cut: Vec<(Position, Stamp)>,
     /// The budget ended before the file did.
     pub more: bool,
     /// How long the oldest byte of this turn may have waited.
     pub waited: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    size: u64,
-    modified: (i64, i64),
-}
-
-impl From<&Metadata> for Stamp {
-    fn from(metadata: &Metadata) -> Self {
-        Self {
-            size: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        }
-    }
 }
 
 enum Chunk {
@@ -119,8 +108,13 @@ impl Follower {
         loop {
             match self.chunk(buffer, limit, sink)? {
                 Chunk::Rewritten => {
-                    turn.truncated += 1;
-                    turn.lost_bytes += known_end.saturating_sub(self.position.offset);
+                    turn.cut.push((
+                        self.position,
+                        Stamp {
+                            size: known_end,
+                            ..stamp
+                        },
+                    ));
                     self.position = Position::start(self.position.id);
                     (self.read_to, known_end) = (0, 0);
                 }
@@ -132,7 +126,7 @@ impl Follower {
                 }
             }
             // A writer that keeps cutting the file must not keep us here.
-            if turn.read_bytes >= budget || turn.truncated >= 3 {
+            if turn.read_bytes >= budget || turn.cut.len() >= 3 {
                 turn.more = true;
                 break;
             }
@@ -141,7 +135,7 @@ impl Follower {
         if !turn.more {
             self.caught_up = now;
         }
-        if turn.read_bytes > 0 || turn.truncated > 0 {
+        if turn.read_bytes > 0 || !turn.cut.is_empty() {
             self.last_news = now;
         }
         Ok(turn)
@@ -180,6 +174,36 @@ impl Follower {
         self.stamp.size
     }
 
+    /// What to remember of it.
+    pub fn bookmark(&self) -> Bookmark {
+        let role = if self.retired { Role::Rotated } else { Role::Live };
+        Bookmark {
+            path: self.path.clone(),
+            position: self.position,
+            stamp: Stamp {
+                size: self.stamp.size.max(self.read_to),
+                ..self.stamp
+            },
+            role,
+        }
+    }
+
+    /// Whether `file` of `size` bytes is a copy of this one, finished or still being made. This one may have been
+    /// cut since, without our having noticed yet: then its position fits the copy.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn is_copied_in(&self, file: &File, size: u64) -> io::Result<bool> {
+        if self.position.has_head() && self.position.fits(file, size)? {
+            return Ok(true);
+        }
+        let (mut own, mut other) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
+        let (own_len, len) = (read_head(&self.file, &mut own)?, read_head(file, &mut other)?);
+        Ok(len <= own_len
+            && other[..len] == own[..len]
+            && size <= self.file.metadata()?.len().min(HEAD_BYTES as u64))
+    }
+
     /// Whether no name leads to the file any more.
     pub fn is_deleted(&self) -> bool {
         self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
@@ -207,7 +231,14 @@ impl Follower {
         if !is_same_content(content) {
             return Ok(Chunk::Rewritten);
         }
-        let done = before.len + split(&buffer[before.len..len], limit, &mut self.position.skipping, sink);
+        // A writer without O_APPEND leaves a hole where its file was cut. Nobody wrote those zeros.
+        let hole = if self.position.skipping {
+            0
+        } else {
+            leading_zeros(&buffer[before.len..len])
+        };
+        let text = before.len + hole;
+        let done = text + split(&buffer[text..len], limit, &mut self.position.skipping, sink);
         if done > before.len {
             self.position.before = Fingerprint::of_end(&buffer[..done]);
             self.position.offset = begin + done as u64;
@@ -238,21 +269,6 @@ impl Follower {
 }
 
 impl Position {
-    /// Whether this position still means something in `file`.
-    pub fn holds_in(&self, file: &File) -> bool {
-        let mut before = [0; BEFORE_BYTES];
-        let begin = self.offset.saturating_sub(self.before.len as u64);
-        let before_len =
-            read_full(file, &mut before[..self.before.len.min(BEFORE_BYTES)], begin).unwrap_or(0);
-        let mut head = [0; HEAD_BYTES];
-        let head_len = read_head(file, &mut head).unwrap_or(0);
-        is_same_content(Content {
-            shorter: file.metadata().is_ok_and(|metadata| metadata.len() < self.offset),
-            head_same: self.head.begins(&head[..head_len]),
-            before_same: self.before.begins(&before[..before_len]),
-        })
-    }
-
     /// After the last complete line within the first `size` bytes of `file`, so that a line half written is
     /// counted when it is whole.
     ///

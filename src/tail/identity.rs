@@ -4,8 +4,9 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How much of a file's beginning identifies it.
@@ -21,6 +22,11 @@ pub struct FileId {
     pub device: u64,
     /// `st_ino`.
     pub inode: u64,
+}
+
+impl FileId {
+    /// No file: of one that was deleted. Its inode may be given to another, its content may still be in a copy.
+    pub const GONE: Self = Self { device: 0, inode: 0 };
 }
 
 impl From<&Metadata> for FileId {
@@ -89,6 +95,78 @@ impl Position {
             offset: 0,
             skipping: false,
         }
+    }
+}
+
+/// What we remember of a file: enough to find it again under another name, in a copy or compressed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bookmark {
+    /// The path it was followed under.
+    #[serde(serialize_with = "lossy")]
+    pub path: PathBuf,
+    /// Where we were.
+    pub position: Position,
+    /// The file when it was noted; the compressed one, where it is one.
+    pub stamp: Stamp,
+    /// How much we still expect of it.
+    pub role: Role,
+}
+
+/// Size and time of the last change: where both and the inode are the same, nothing was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Bytes.
+    pub size: u64,
+    /// Seconds and nanoseconds.
+    pub modified: (i64, i64),
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+/// How much we still expect of a file we have a bookmark in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// It was the file at its path: whatever came after the position is ours to find.
+    Live,
+    /// It was rotated, and being read to its end.
+    Rotated,
+    /// Read, or old at the first start. It is remembered so that it is not taken for a new one.
+    Done,
+}
+
+/// A path that is not UTF-8 is only less well remembered; it must not keep everything else from being saved.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+impl Position {
+    /// Whether this position means something in a plain file of `size` bytes: the same content as far as we
+    /// know it. A copy that ends before our position can only be told by a whole head.
+    pub fn fits(&self, file: &File, size: u64) -> io::Result<bool> {
+        let mut head = [0; HEAD_BYTES];
+        let len = read_head(file, &mut head)?;
+        if !self.head.begins(&head[..len]) {
+            return Ok(false);
+        }
+        if size < self.offset {
+            return Ok(self.head.len == HEAD_BYTES);
+        }
+        let mut before = [0; BEFORE_BYTES];
+        let before = &mut before[..self.before.len.min(BEFORE_BYTES)];
+        let len = read_full(file, before, self.offset.saturating_sub(self.before.len as u64))?;
+        Ok(self.before.begins(&before[..len]))
+    }
+
+    /// Whether content alone may identify the file; an empty head would fit any.
+    pub fn has_head(&self) -> bool {
+        self.head.len > 0
     }
 }
 

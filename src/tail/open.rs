@@ -1,6 +1,6 @@
 //! Taking up a file: where to begin, and what to tell the operator when it cannot be read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::discover::{Found, parent, siblings};
+use super::discover::{Found, parent};
 use super::follower::Follower;
-use super::identity::{FileId, Position};
-use super::{Polled, ReadFrom, Tail, remember};
+use super::identity::{Bookmark, FileId, Position, Role, Stamp};
+use super::rotated::remember;
+use super::siblings::Siblings;
+use super::{Polled, ReadFrom, Tail};
 
 /// A file that is there but cannot be read.
 #[derive(Debug)]
@@ -46,13 +48,14 @@ impl Tail {
     pub(super) fn open_new(
         &mut self,
         found: BTreeMap<PathBuf, Found>,
+        old: &BTreeSet<PathBuf>,
         ids: &HashMap<FileId, PathBuf>,
         now: Duration,
         polled: &mut Polled,
     ) {
         let mut left_out = 0;
         for (path, found) in found {
-            let old = self.swept.is_none() || self.hidden.iter().any(|hidden| path.starts_with(hidden));
+            let old = old.contains(&path) || self.hidden.iter().any(|hidden| path.starts_with(hidden));
             match found {
                 Found::Discarded => {}
                 Found::Unreadable(error) => self.block(&path, None, &error, old),
@@ -106,7 +109,9 @@ impl Tail {
                 self.remember_siblings(path);
                 self.first_position(&file, id, metadata.len())?
             }
-            _ => self.resumed(&file, id).unwrap_or(Position::start(id)),
+            _ => self
+                .resumed(&file, id, metadata.len())?
+                .unwrap_or(Position::start(id)),
         };
         self.blocked.remove(path);
         info!(path = %path.display(), position = position.offset, "following");
@@ -122,32 +127,46 @@ impl Tail {
         }
     }
 
-    /// Our position in a file that we held before, or that was old at the first start.
-    fn resumed(&mut self, file: &File, id: FileId) -> Option<Position> {
-        let index = self
-            .known
-            .iter()
-            .position(|position| position.id == id && position.holds_in(file))?;
-        Some(self.known.swap_remove(index))
+    /// Our position in a file that we held before, or that was old at the first start. After a restart the
+    /// content alone may tell, since device numbers change over a reboot; otherwise a file that only looks like
+    /// one we had is another.
+    fn resumed(&mut self, file: &File, id: FileId, size: u64) -> io::Result<Option<Position>> {
+        let Some(bookmark) = self.find_known(file, id, size)? else {
+            return Ok(None);
+        };
+        let trusted = bookmark.position.id == id || self.restored;
+        if trusted && bookmark.position.offset <= size {
+            return Ok(Some(Position {
+                id,
+                ..bookmark.position
+            }));
+        }
+        self.known.push(bookmark);
+        Ok(None)
     }
 
     /// Rotated copies that were there before us are old: one that is moved to a followed path later is not news.
     fn remember_siblings(&mut self, path: &Path) {
-        for sibling in siblings(path).into_iter().take(self.options.files) {
-            let Ok(metadata) = fs::metadata(&sibling) else {
-                continue;
-            };
-            if !metadata.is_file() {
-                continue;
-            }
-            let (id, size) = (FileId::from(&metadata), metadata.len());
-            let limit = self.options.line_bytes;
-            let position = File::open(&sibling).and_then(|file| Position::at_end(&file, id, size, limit));
+        let limit = self.options.line_bytes;
+        for sibling in Siblings::default().of(path, &self.options.rotated) {
+            let (id, size) = (FileId::from(&sibling.metadata), sibling.metadata.len());
+            let position =
+                File::open(&sibling.path).and_then(|file| Position::at_end(&file, id, size, limit));
             let unknown = Position {
                 offset: size,
                 ..Position::start(id)
             };
-            remember(&mut self.known, position.unwrap_or(unknown));
+            let position = position.unwrap_or(unknown);
+            let stamp = Stamp::from(&sibling.metadata);
+            remember(
+                &mut self.known,
+                Bookmark {
+                    path: path.to_owned(),
+                    position,
+                    stamp,
+                    role: Role::Done,
+                },
+            );
         }
     }
 

@@ -73,7 +73,7 @@ impl Upstreams {
         }
     }
 
-    /// Drops what nobody tried for [`FORGET_AFTER`]. Never folded into another: a sum that jumps is a lie.
+    /// Drops what nobody tried for `FORGET_AFTER`. Never folded into another: a sum that jumps is a lie.
     pub fn forget(&mut self, now: UnixMillis) {
         self.known
             .retain(|upstream| upstream.configured || now.saturating_sub(upstream.last_seen) <= FORGET_AFTER);

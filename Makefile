@@ -1,0 +1,50 @@
+# make setup   install what the tests need besides Rust, where it is missing (Debian)
+# make test    everything a change must pass
+# make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.PHONY: setup test run
+
+export PATH := $(PATH):/usr/sbin:/sbin
+
+# A program and the Debian package that brings it.
+PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip
+# Of PyPI, the strictest reader of OpenMetrics.
+PARSER := prometheus-client==0.26.0
+
+setup:
+	@missing=
+	for program in $(PROGRAMS); do
+		command -v "$${program%:*}" > /dev/null || missing+=" $${program#*:}"
+	done
+	# Debian's Python, whatever else comes first in PATH: only this one we can complete.
+	/usr/bin/python3 -c 'import ensurepip' 2> /dev/null || missing+=' python3-venv'
+	if [[ -n $$missing ]]; then
+		((EUID == 0)) || { echo "as root, install:$$missing" >&2; exit 1; }
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get update -qq
+		apt-get install -qq -y --no-install-recommends $$missing
+	fi
+	if [[ $$(cat target/venv/holds 2> /dev/null) != $(PARSER) ]]; then
+		/usr/bin/python3 -m venv --clear target/venv
+		target/venv/bin/pip install --quiet --disable-pip-version-check $(PARSER)
+		echo $(PARSER) > target/venv/holds
+	fi
+
+test: setup
+	@part() {
+		local begin=$$SECONDS
+		echo "== $$*"
+		"$$@"
+		echo "== $$((SECONDS - begin)) s for $$*"
+	}
+	part cargo fmt --check
+	part cargo clippy --locked --all-targets -- -D warnings
+	part cargo test --locked
+	export RUSTDOCFLAGS='-D warnings'
+	part cargo doc --locked --no-deps
+
+run:
+	@cargo run --locked --release -- $(ARGS)

@@ -1,0 +1,294 @@
+//! Finding again what was rotated: while we were away, or more often than we looked. A rotated file is known by
+//! what it holds, not by its name; one that nobody knows is new and is read from its beginning.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use super::archive::{Archive, Step};
+use super::discover::{Pattern, parent};
+use super::follower::Follower;
+use super::identity::{Bookmark, FileId, Position, Role, Stamp};
+use super::siblings::{Compression, Sibling, Siblings};
+use super::{KNOWN_FILES, PASS_BYTES, Polled, Sink, Tail};
+use crate::clock::Now;
+use crate::record::UnixMillis;
+
+/// File time stamps lag behind the clock by a tick, and on some file systems by two seconds.
+const COARSE: UnixMillis = 2_000;
+
+/// How long something undecided, a copy that is still being made, keeps a loss from being declared.
+const UNDECIDED: Duration = Duration::from_secs(10);
+
+/// A directory changed this recently may change again within the same tick of its time stamp.
+const SETTLED: UnixMillis = 2_000;
+
+impl Tail {
+    /// Whether a directory with rotated files changed since the last scan, or something was left to look at.
+    pub(super) fn scan_is_due(&mut self, now: Now) -> bool {
+        let directories: BTreeSet<PathBuf> = self.origins().iter().map(|path| parent(path)).collect();
+        let mut due = std::mem::take(&mut self.rescan);
+        for directory in directories {
+            let Ok(metadata) = fs::metadata(&directory) else {
+                continue;
+            };
+            let stamp = (metadata.mtime(), metadata.mtime_nsec());
+            let changed = self.scanned.insert(directory, stamp) != Some(stamp);
+            let fresh = now.unix.saturating_sub(metadata.mtime().saturating_mul(1_000)) < SETTLED;
+            due |= changed || fresh;
+        }
+        due || !self.options.rotated.is_empty()
+    }
+
+    /// Looks through the rotated copies of every followed file. Whether there is something new to read.
+    pub(super) fn scan(&mut self, now: Now) -> bool {
+        let before = self.followers.len() + self.archives.len();
+        let mut siblings = Siblings::default();
+        for path in self.origins() {
+            for sibling in siblings.of(&path, &self.options.rotated) {
+                if let Err(error) = self.take_up(&path, &sibling, now) {
+                    debug!(path = %sibling.path.display(), %error, "rotated file not read yet; trying again");
+                    self.rescan = true;
+                }
+            }
+        }
+        self.followers.len() + self.archives.len() > before
+    }
+
+    /// What was expected and is nowhere is gone. Said once. While something is undecided it may still turn up.
+    pub(super) fn settle(&mut self, now: Now, polled: &mut Polled) {
+        let expected = self.known.iter().any(|bookmark| bookmark.role != Role::Done);
+        let since = *self.unsettled.get_or_insert(now.elapsed);
+        if !expected {
+            self.unsettled = None;
+        }
+        if !expected || (self.rescan && now.elapsed.saturating_sub(since) < UNDECIDED) {
+            return;
+        }
+        for bookmark in &mut self.known {
+            let waits = bookmark.role == Role::Done || self.blocked.contains_key(&bookmark.path);
+            let lost = bookmark.stamp.size.saturating_sub(bookmark.position.offset);
+            if waits {
+                continue;
+            }
+            let was = std::mem::replace(&mut bookmark.role, Role::Done);
+            if was == Role::Rotated && lost == 0 {
+                continue;
+            }
+            polled.lost_bytes += lost;
+            polled.gap = true;
+            warn!(
+                path = %bookmark.path.display(),
+                lost_bytes = lost,
+                "the file we were reading is gone or was cut, and no rotated copy holds the rest; at least so many bytes are lost"
+            );
+        }
+    }
+
+    /// One budget's worth of the compressed files, oldest first.
+    pub(super) fn read_archives(&mut self, polled: &mut Polled, sink: Sink<'_>) {
+        let enough = polled.read_bytes + PASS_BYTES;
+        while let Some(mut archive) = self.archives.pop_front() {
+            let path = archive.path.clone();
+            match archive.step(self.options.line_bytes, &mut |line| sink(&path, line)) {
+                Ok(Step::More(new)) => {
+                    polled.read_bytes += new;
+                    self.archives.push_front(archive);
+                }
+                Ok(Step::End(new)) => {
+                    polled.read_bytes += new;
+                    remember(&mut self.known, archive.bookmark(Role::Done));
+                }
+                // The same beginning, but not the file we know: all of it is new.
+                Ok(Step::Another) => match archive.restart() {
+                    Ok(()) => self.archives.push_front(archive),
+                    Err(_) => self.rescan = true,
+                },
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.rescan = true;
+                    remember(&mut self.known, archive.bookmark(Role::Rotated));
+                }
+                Err(error) => {
+                    warn!(path = %archive.file.display(), %error, "failed to decompress; what is left in it is lost");
+                    polled.gap = true;
+                    remember(&mut self.known, archive.bookmark(Role::Done));
+                }
+            }
+            if polled.read_bytes >= enough {
+                break;
+            }
+        }
+        polled.more |= !self.archives.is_empty();
+    }
+
+    /// Paths that files were or are followed under, or will be.
+    fn origins(&self) -> BTreeSet<PathBuf> {
+        let configured = self.patterns.iter().filter_map(Pattern::literal);
+        let followed = self.followers.iter().map(|follower| follower.path.clone());
+        configured
+            .chain(followed)
+            .chain(self.known.iter().map(|bookmark| bookmark.path.clone()))
+            .collect()
+    }
+
+    fn take_up(&mut self, path: &Path, sibling: &Sibling, now: Now) -> io::Result<()> {
+        let (id, stamp) = (FileId::from(&sibling.metadata), Stamp::from(&sibling.metadata));
+        let held = self.followers.iter().any(|follower| follower.position.id == id)
+            || self.archives.iter().any(|archive| archive.position.id == id);
+        let done =
+            |known: &Bookmark| known.position.id == id && known.stamp == stamp && known.role == Role::Done;
+        if held || self.live.contains(&id) || self.known.iter().any(done) {
+            return Ok(());
+        }
+        if self.followers.len() + self.archives.len() >= self.options.files {
+            self.rescan = true;
+            return Ok(());
+        }
+        match sibling.compression() {
+            None => self.take_up_plain(path, sibling, now),
+            Some(compression) => self.take_up_archive(path, sibling, compression),
+        }
+    }
+
+    fn take_up_plain(&mut self, path: &Path, sibling: &Sibling, now: Now) -> io::Result<()> {
+        let file = File::open(&sibling.path)?;
+        let (id, stamp) = (FileId::from(&sibling.metadata), Stamp::from(&sibling.metadata));
+        let size = stamp.size;
+        for follower in &self.followers {
+            // A copy of what we hold, made before the original is cut. It counts only once it is.
+            if follower.is_copied_in(&file, size)? {
+                self.rescan = true;
+                return Ok(());
+            }
+        }
+        let known = self.find_known(&file, id, size)?;
+        let position = match known {
+            Some(bookmark) if bookmark.position.offset >= size => {
+                remember(&mut self.known, done_with(bookmark, id, stamp));
+                return Ok(());
+            }
+            Some(bookmark) => Position {
+                id,
+                ..bookmark.position
+            },
+            None if self.is_old(sibling) => {
+                let position = Position::at_end(&file, id, size, self.options.line_bytes)?;
+                remember(
+                    &mut self.known,
+                    Bookmark {
+                        path: path.to_owned(),
+                        position,
+                        stamp,
+                        role: Role::Done,
+                    },
+                );
+                return Ok(());
+            }
+            None => Position::start(id),
+        };
+        info!(path = %sibling.path.display(), position = position.offset, "reading a rotated file");
+        let mut follower = Follower::new(path.to_owned(), file, position, now.elapsed);
+        follower.retired = true;
+        self.followers.push(follower);
+        Ok(())
+    }
+
+    fn take_up_archive(
+        &mut self,
+        path: &Path,
+        sibling: &Sibling,
+        compression: Compression,
+    ) -> io::Result<()> {
+        let mut archive = Archive::open(path.to_owned(), sibling.path.clone(), compression)?;
+        if self
+            .followers
+            .iter()
+            .any(|follower| archive.begins_with(&follower.position.head))
+        {
+            self.rescan = true;
+            return Ok(());
+        }
+        let fits = |known: &Bookmark| archive.begins_with(&known.position.head);
+        let fitting = self
+            .known
+            .iter()
+            .enumerate()
+            .filter(|(_, known)| fits(known))
+            .map(|(index, _)| index)
+            .collect();
+        match self.take_known(fitting) {
+            Some(bookmark) if archive.ends_at(bookmark.position.offset) => {
+                remember(
+                    &mut self.known,
+                    done_with(bookmark, archive.position.id, archive.stamp),
+                );
+                return Ok(());
+            }
+            Some(bookmark) => archive.resume(&bookmark.position),
+            None if self.is_old(sibling) => {
+                remember(&mut self.known, archive.bookmark(Role::Done));
+                return Ok(());
+            }
+            None => {}
+        }
+        info!(path = %sibling.path.display(), position = archive.position.offset, "reading a compressed rotated file");
+        self.archives.push_back(archive);
+        Ok(())
+    }
+
+    /// Takes the bookmark that belongs to this content, under whatever name.
+    pub(super) fn find_known(&mut self, file: &File, id: FileId, size: u64) -> io::Result<Option<Bookmark>> {
+        let mut fitting = vec![];
+        for (index, known) in self.known.iter().enumerate() {
+            let candidate = known.position.id == id || known.position.has_head();
+            if candidate && known.position.fits(file, size)? {
+                fitting.push(index);
+            }
+        }
+        Ok(self.take_known(fitting))
+    }
+
+    /// Takes the best of several bookmarks in one content: what is still expected before what is done with, then
+    /// the farthest.
+    fn take_known(&mut self, fitting: Vec<usize>) -> Option<Bookmark> {
+        let rank = |index: &usize| {
+            let known = &self.known[*index];
+            (known.role != Role::Done, known.position.offset)
+        };
+        let best = fitting.into_iter().max_by_key(rank)?;
+        Some(self.known.remove(best))
+    }
+
+    /// Written last before we first looked, so it was never ours.
+    fn is_old(&self, sibling: &Sibling) -> bool {
+        self.since.is_none_or(|since| sibling.modified() + COARSE < since)
+    }
+}
+
+/// Remembers a file that is no longer held.
+pub(super) fn remember(known: &mut Vec<Bookmark>, bookmark: Bookmark) {
+    let same = |other: &Bookmark| {
+        other.position.id == bookmark.position.id && other.position.head == bookmark.position.head
+    };
+    known.retain(|other| !same(other) || other.role != Role::Done);
+    let excess = (known.len() + 1).saturating_sub(KNOWN_FILES);
+    known.drain(..excess);
+    known.push(bookmark);
+}
+
+fn done_with(bookmark: Bookmark, id: FileId, stamp: Stamp) -> Bookmark {
+    Bookmark {
+        position: Position {
+            id,
+            ..bookmark.position
+        },
+        stamp,
+        role: Role::Done,
+        ..bookmark
+    }
+}

@@ -1,0 +1,194 @@
+//! Where the rotated copies of a file are: beside it under a longer name, or where the configuration says.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::discover::parent;
+use crate::record::UnixMillis;
+
+/// Parts of a rotated file's name that are no numbers.
+const WORDS: [&str; 8] = ["gz", "zst", "old", "bak", "prev", "orig", "save", "log"];
+
+/// A file that by its name may be a rotated copy.
+#[derive(Debug)]
+pub(super) struct Sibling {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// What it is; a regular file.
+    pub(super) metadata: Metadata,
+}
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// RFC 1952, one member or several.
+    Gzip,
+    /// RFC 8878, one frame or several.
+    Zstd,
+}
+
+impl Sibling {
+    /// How it is compressed, by its name, as logrotate writes it.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        match self.path.extension()?.to_str()? {
+            "gz" => Some(Compression::Gzip),
+            "zst" => Some(Compression::Zstd),
+            _ => None,
+        }
+    }
+
+    /// When it was last written to.
+    pub(super) fn modified(&self) -> UnixMillis {
+        let modified = self.metadata.modified().ok();
+        let age = modified
+            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+            .unwrap_or_default();
+        UnixMillis::try_from(age.as_millis()).unwrap_or(UnixMillis::MAX)
+    }
+}
+
+/// Looks directories up once, however many followed files are in them.
+#[derive(Debug, Default)]
+pub(super) struct Siblings {
+    names: HashMap<PathBuf, Vec<OsString>>,
+}
+
+impl Siblings {
+    /// The rotated copies of `path`, oldest first: in its own directory and at the paths that match `rotated`.
+    pub(super) fn of(&mut self, path: &Path, rotated: &[String]) -> Vec<Sibling> {
+        let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+            return vec![];
+        };
+        let directory = parent(path);
+        let names = self
+            .names
+            .entry(directory.clone())
+            .or_insert_with(|| list(&directory));
+        let beside = names.iter().map(|other| directory.join(other));
+        let elsewhere = rotated
+            .iter()
+            .filter_map(|pattern| glob::glob(pattern).ok())
+            .flatten()
+            .flatten();
+        let mut siblings: Vec<Sibling> = beside
+            .chain(elsewhere)
+            .filter(|other| {
+                other
+                    .file_name()
+                    .is_some_and(|other| is_rotated(&name, &other.to_string_lossy()))
+            })
+            .filter_map(|path| {
+                fs::metadata(&path)
+                    .ok()
+                    .map(|metadata| Sibling { path, metadata })
+            })
+            .filter(|sibling| sibling.metadata.is_file())
+            .collect();
+        siblings.sort_by_key(|sibling| (sibling.metadata.mtime(), sibling.metadata.mtime_nsec()));
+        siblings
+    }
+}
+
+fn list(directory: &Path) -> Vec<OsString> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
+        .collect()
+}
+
+/// Whether `other` is what rotation makes of `name`: `access.log.1`, `access.log-20231202.gz`,
+/// `access-20231202.log` (logrotate's `extension`), `access.log.old`.
+fn is_rotated(name: &str, other: &str) -> bool {
+    if let Some(suffix) = other.strip_prefix(name) {
+        return is_suffix(suffix);
+    }
+    let Some((stem, extension)) = name.rsplit_once('.') else {
+        return false;
+    };
+    let plain = other
+        .strip_suffix(".gz")
+        .or(other.strip_suffix(".zst"))
+        .unwrap_or(other);
+    let middle = plain
+        .strip_suffix(extension)
+        .and_then(|rest| rest.strip_suffix('.')?.strip_prefix(stem));
+    middle.is_some_and(is_suffix)
+}
+
+fn is_suffix(suffix: &str) -> bool {
+    let mut parts = suffix
+        .split(['.', '-', '_', ':', '+'])
+        .filter(|part| !part.is_empty())
+        .peekable();
+    let is_date = |part: &str| {
+        part.bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'Z'))
+    };
+    parts.peek().is_some() && parts.all(|part| is_date(part) || WORDS.contains(&part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for other in [
+            "access.log.1",
+            "access.log.1.gz",
+            "access.log-20231202",
+            "access.log-20231202.zst",
+            "access.log-20231202-1701500000.gz",
+            "access.log.2023-12-02T10:11:12Z.gz",
+            "access.log.old",
+            "access.log.gz",
+            "access-20231202.log",
+            "access-20231202.log.gz",
+            "access.1.log",
+        ] {
+            assert!(is_rotated("access.log", other), "{other}");
+        }
+        for other in [
+            "access.log",
+            "error.log.1",
+            "access.log.offset",
+            "access.logstats",
+            "access.log.lock",
+            "access.log.1.bz2",
+        ] {
+            assert!(!is_rotated("access.log", other), "{other}");
+        }
+        assert!(is_rotated("log", "log.1") && !is_rotated("log", "log"));
+    }
+
+    #[test]
+    fn oldest_first_beside_and_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("old")).unwrap();
+        for (age, name) in [
+            (0, "a.log.1"),
+            (2, "a.log.2.gz"),
+            (1, "old/a.log.3"),
+            (3, "b.log.1"),
+            (0, "a.log"),
+        ] {
+            let file = fs::File::create(at(name)).unwrap();
+            file.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(1_000 - age))
+                .unwrap();
+        }
+        let rotated = [at("old/*").to_str().unwrap().to_owned()];
+        let siblings = Siblings::default().of(&at("a.log"), &rotated);
+        let paths: Vec<_> = siblings
+            .iter()
+            .map(|sibling| sibling.path.strip_prefix(dir.path()).unwrap().to_str().unwrap())
+            .collect();
+        assert_eq!(paths, ["a.log.2.gz", "old/a.log.3", "a.log.1"]);
+        assert_eq!(siblings[0].compression(), Some(Compression::Gzip));
+        assert_eq!(siblings[2].modified(), 1_000_000);
+    }
+}

@@ -1,0 +1,10 @@
+//! End to end: the real binary among real programs (nginx, promtool, Prometheus, the Python client's parser),
+//! and as the operator meets it. One test program, so that it is linked once and shares [`support`].
+//!
+//! A missing program fails the tests that need it and names the package; `make setup` installs them all.
+#![cfg(test)]
+
+mod exposition;
+mod nginx;
+mod process;
+mod support;

@@ -1,0 +1,108 @@
+//! A real Prometheus and its tools.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::clock::{DEADLINE, wait_for};
+use super::exposition::{Exposition, Labels};
+use super::http;
+use super::ports::free_port;
+use super::process::{Process, program, run};
+
+pub(crate) struct Prometheus {
+    address: SocketAddr,
+    _process: Process,
+    _dir: TempDir,
+}
+
+impl Prometheus {
+    /// Starts it, scraping one target every second.
+    #[track_caller]
+    pub(crate) fn start(target: SocketAddr) -> Self {
+        let dir = TempDir::new().unwrap();
+        let configuration = format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+             scrape_configs: [{{job_name: bingo-exporter, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        );
+        fs::write(dir.path().join("prometheus.yml"), configuration).unwrap();
+        let (process, address) = (0..5)
+            .find_map(|_| try_start(dir.path()))
+            .expect("a Prometheus that finds a free port");
+        Self {
+            address,
+            _process: process,
+            _dir: dir,
+        }
+    }
+
+    /// An instant query; names as they are, without what Prometheus adds to identify the target.
+    #[track_caller]
+    pub(crate) fn query(&self, query: &str) -> Exposition {
+        let path = format!("/api/v1/query?query={}", percent_encoded(query));
+        let response = http::ask(self.address, "GET", &path, &[]);
+        let answer: Value = serde_json::from_slice(&response.body).unwrap();
+        let mut exposition = Exposition::default();
+        for sample in answer["data"]["result"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{query}: {answer}"))
+        {
+            let mut labels: Labels = serde_json::from_value(sample["metric"].clone()).unwrap();
+            let name = labels.remove("__name__").unwrap_or_default();
+            labels.retain(|label, _| label != "job" && label != "instance");
+            let value = sample["value"][1]
+                .as_str()
+                .and_then(|value| value.parse().ok())
+                .unwrap();
+            exposition.insert(name, labels, value);
+        }
+        exposition
+    }
+}
+
+fn try_start(dir: &Path) -> Option<(Process, SocketAddr)> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+    let mut command = program("prometheus");
+    command.arg("--config.file").arg(dir.join("prometheus.yml"));
+    command.arg("--storage.tsdb.path").arg(dir.join("data"));
+    command.arg("--web.listen-address").arg(address.to_string());
+    let mut process = Process::start(&mut command, "prometheus");
+    let ready = wait_for("Prometheus to be ready", DEADLINE, || {
+        let ended = process.ended().is_some();
+        let answers =
+            || http::try_ask(address, "GET", "/-/ready", &[]).is_ok_and(|answer| answer.status == 200);
+        (ended || answers()).then_some(!ended)
+    });
+    ready.then_some((process, address))
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+/// Gives a program some text and returns what it says about it: whether it was content, and its words.
+#[track_caller]
+pub(crate) fn judge(command: &mut Command, text: &str, package: &str) -> (bool, String) {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("stdin");
+    fs::write(&file, text).unwrap();
+    command.stdin(Stdio::from(fs::File::open(&file).unwrap()));
+    let output = run(command, package);
+    let words = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&words).into_owned(),
+    )
+}
