@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod serve;
 
 pub mod simulate;
+pub mod demo;
 
 pub mod clock;
 pub mod log;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use bingo_exporter::cli::{self, Cli, Exit};
 use bingo_exporter::clock::Clock;
 use bingo_exporter::config::Config;
+use bingo_exporter::demo::{Show, Stage};
 use bingo_exporter::ingest::{self, Handle};
 use bingo_exporter::log;
 use bingo_exporter::model::Model;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
 
 fn start() -> Result<(), Exit> {
     let cli = cli::parse(std::env::args_os(), |name| std::env::var_os(name))?;
-    let config = Config::load(cli.config_file.as_deref(), &cli.overrides())?;
+    let mut config = Config::load(cli.config_file.as_deref(), &cli.overrides())?;
     if cli.config_print {
         return Err(Exit {
             code: 0,
@@ -47,9 +48,14 @@ fn start() -> Result<(), Exit> {
             to_stdout: true,
         });
     }
+    let stage = cli.demo.as_ref().map(Stage::new).transpose();
+    let stage = stage.map_err(|error| exit(1, &error))?;
+    if let Some(stage) = &stage {
+        stage.set_sources(&mut config).map_err(|error| exit(1, &error))?;
+    }
     let model = Model::new(config).map_err(|error| exit(2, &error))?;
     log::init(cli.log_level.into(), cli.log_format).map_err(|error| exit(1, &error.into()))?;
-    run(&cli, model).map_err(|error| exit(1, &error))
+    run(&cli, model, stage).map_err(|error| exit(1, &error))
 }
 
 fn exit(code: u8, error: &anyhow::Error) -> Exit {
@@ -60,8 +66,8 @@ fn exit(code: u8, error: &anyhow::Error) -> Exit {
     }
 }
 
-/// Follows and serves until a signal. One thread for HTTP, one for each source.
-fn run(cli: &Cli, model: Model) -> Result<()> {
+/// Follows and serves until a signal. One thread for HTTP, one for each source, and one that plays the demo.
+fn run(cli: &Cli, model: Model, stage: Option<Stage>) -> Result<()> {
     info!(
         version = env!("CARGO_PKG_VERSION"),
         revision = env!("BINGO_EXPORTER_REVISION"),
@@ -70,13 +76,14 @@ fn run(cli: &Cli, model: Model) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         // Before anybody hears that we listen: a stop that comes right then is one too.
         let signals = Signals::new().context("failed to take signals")?;
         let listeners = listen(cli)?;
+        let clock = Clock::start();
         let source = Source::access(Arc::new(model), cli.read_from.into());
-        let (handle, ingest) =
-            ingest::start(source, Clock::start()).context("failed to start the ingest thread")?;
+        let (handle, ingest) = ingest::start(source, clock).context("failed to start the ingest thread")?;
+        let mut show = stage.map(|stage| begin(stage, &listeners, clock)).transpose()?;
 
         let hits = Arc::new(LimitHits::default());
         let site = Site {
@@ -90,14 +97,23 @@ fn run(cli: &Cli, model: Model) -> Result<()> {
         });
         let server = tokio::spawn(server);
 
-        serve_until_stopped(&handle, ingest, signals).await?;
+        serve_until_stopped(&handle, ingest, signals, &mut show).await?;
         drop(close);
         server.await.context("the HTTP server ended")
-    })
+    });
+    // Nobody waits for the thread that joins the ingest thread: after a second signal that may still read.
+    runtime.shutdown_background();
+    outcome
 }
 
-/// Returns when the source has read to the current end after a signal. A second signal ends the process at once.
-async fn serve_until_stopped(source: &Handle, ingest: JoinHandle<()>, mut signals: Signals) -> Result<()> {
+/// Returns when the source has read to the current end after a signal, or at once at the second one. What the demo
+/// writes ends first, so that the end is one.
+async fn serve_until_stopped(
+    source: &Handle,
+    ingest: JoinHandle<()>,
+    mut signals: Signals,
+    show: &mut Option<Show>,
+) -> Result<()> {
     let mut ended = tokio::task::spawn_blocking(move || ingest.join());
     let mut stopping = false;
     loop {
@@ -109,14 +125,35 @@ async fn serve_until_stopped(source: &Handle, ingest: JoinHandle<()>, mut signal
             }
             asked = signals.next() => match asked {
                 Asked::Reload => warn!("SIGHUP changes nothing: this release reads its configuration at the start only"),
-                Asked::Stop if stopping => std::process::exit(1),
+                Asked::Stop if stopping => anyhow::bail!("stopped by a second signal before the logs were read to their end"),
                 Asked::Stop => {
                     info!("stopping: reading to the current end of the logs");
                     stopping = true;
+                    show.as_mut().map(Show::stop);
                     source.stop();
                 }
-            }
+            },
+            error = failure(show), if !stopping => return Err(error),
         }
+    }
+}
+
+/// Announces the demo and begins it.
+fn begin(stage: Stage, listeners: &[TcpListener], clock: Clock) -> Result<Show> {
+    let addresses: Vec<_> = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<io::Result<_>>()?;
+    // Who closed stdout does not want to know.
+    let _ = io::stdout().write_all(stage.announcement(&addresses).as_bytes());
+    stage.begin(clock)
+}
+
+/// What ends the demo early; without a demo, nothing.
+async fn failure(show: &mut Option<Show>) -> anyhow::Error {
+    match show {
+        Some(show) => show.failed().await,
+        None => std::future::pending().await,
     }
 }
 
