@@ -8,4 +8,5 @@ mod demo;
 mod exposition;
 mod nginx;
 mod process;
+mod stand_in;
 mod support;
