@@ -37,7 +37,6 @@ const LATER: &[(&str, &str)] = &[
     ("--web.enable-lifecycle", "to change the configuration, restart"),
     ("--web.page-networks", "everyone who can connect sees the page"),
     ("--web.peer", "each exporter shows its own node"),
-    ("--state.dir", "counts start from 0 at each start"),
     ("--job-regex", "rules and dashboards are not written"),
 ];
 
@@ -81,6 +80,11 @@ pub struct Cli {
         default_value = "end"
     )]
     pub read_from: ReadFrom,
+
+    /// Where positions and counts are kept, so that counters go on over a restart; without it $STATE_DIRECTORY,
+    /// else /var/lib/bingo-exporter if it can be used, else nothing is kept
+    #[arg(long = "state.dir", value_name = "DIR", help_heading = "State")]
+    pub state_dir: Option<PathBuf>,
 
     /// Where to serve HTTP: HOST:PORT, or :PORT for every address, IPv4 and IPv6 (repeatable)
     #[arg(
@@ -209,7 +213,7 @@ pub fn parse(
     if subcommand == Some(Subcommand::Demo) {
         if let Some(flag) = first_given(&matches, &["source_access", "read_from"]) {
             return Err(Exit::usage(format!(
-                "demo follows the logs it writes: leave {flag} out"
+                "demo brings its own logs and state: leave {flag} out"
             )));
         }
         cli.read_from = ReadFrom::Beginning;
@@ -475,6 +479,7 @@ mod tests {
             config_print: false,
             source_access: Vec::new(),
             read_from: ReadFrom::End,
+            state_dir: None,
             listen_addresses: vec![ListenAddress {
                 host: None,
                 port: 10352,
@@ -517,6 +522,7 @@ mod tests {
             config_print: true,
             source_access: vec!["/a.log".to_owned(), "/b.log".to_owned()],
             read_from: ReadFrom::Beginning,
+            state_dir: None,
             listen_addresses: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:0".parse().unwrap()],
             telemetry_path: "/m".to_owned(),
             log_level: Level::DEBUG,
@@ -620,12 +626,12 @@ mod tests {
         refused(
             &["--source.access", "/a", "demo"],
             &[],
-            "demo follows the logs it writes: leave --source.access out",
+            "demo brings its own logs and state: leave --source.access out",
         );
         refused(
             &["demo"],
             &[("BINGO_EXPORTER_SOURCE_READ_FROM", "end")],
-            "demo follows the logs it writes: leave --source.read-from out",
+            "demo brings its own logs and state: leave --source.read-from out",
         );
     }
 

@@ -9,6 +9,7 @@ pub mod files;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use self::files::LogFile;
-use crate::cli::Demo;
+use crate::cli::{Cli, Demo, ReadFrom};
 use crate::clock::Clock;
 use crate::config::{Access, Config};
 use crate::decode::Format;
@@ -107,21 +108,24 @@ impl Stage {
         Ok(Self { directory, demo })
     }
 
-    /// Points the configuration at the logs.
+    /// Has the exporter follow the logs here, whole, and keep its state here too.
     ///
     /// # Errors
     /// The directory's path is not UTF-8.
-    pub fn set_sources(&self, config: &mut Config) -> Result<()> {
-        let directory = self.directory.path().to_str();
-        let directory = directory.context("the demo's directory must be UTF-8; set TMPDIR, or --keep")?;
-        let directory = glob::Pattern::escape(directory);
+    pub fn take_over(&self, cli: &mut Cli, config: &mut Config) -> Result<()> {
+        let directory = self.directory.path();
+        cli.read_from = ReadFrom::Beginning;
+        cli.state_dir = Some(directory.join("state"));
+        let shown = directory.to_str();
+        let shown = shown.context("the demo's directory must be UTF-8; set TMPDIR, or --keep")?;
+        let logs = glob::Pattern::escape(shown);
         config.access = Access {
-            paths: vec![format!("{directory}/access.log")],
+            paths: vec![format!("{logs}/access.log")],
             format: Format::Auto,
-            fields: Default::default(),
+            fields: BTreeMap::new(),
             upstreams: UPSTREAMS.map(str::to_owned).into(),
         };
-        // bingo's own logs are `{directory}/*/main.log`: written, but not followed by this release.
+        // bingo's own logs are `{logs}/*/main.log`: written, but not followed by this release.
         Ok(())
     }
 

@@ -24,8 +24,8 @@ pub struct Sample {
     pub lines: u64,
     /// Of these, rejected.
     pub rejected: u64,
-    /// Bytes known to be gone.
-    pub lost_bytes: u64,
+    /// Something is gone, whether or not it is known how much.
+    pub gap: bool,
     /// A file could not be read.
     pub unreadable: bool,
     /// How long the oldest unread byte waited.
@@ -60,7 +60,7 @@ impl Health {
     /// Nothing lost, nothing unreadable, nothing waiting too long, hardly anything rejected.
     pub fn is_complete(&self, now: Duration) -> bool {
         let all = self.sum(now, SLOTS as u64);
-        all.lost_bytes == 0
+        !all.gap
             && !all.unreadable
             && all.oldest_unread < TOO_OLD
             && all.rejected.saturating_mul(REJECTED_ONE_IN) <= all.lines
@@ -89,7 +89,7 @@ impl Sample {
     fn add(&mut self, other: Self) {
         self.lines += other.lines;
         self.rejected += other.rejected;
-        self.lost_bytes += other.lost_bytes;
+        self.gap |= other.gap;
         self.unreadable |= other.unreadable;
         self.oldest_unread = self.oldest_unread.max(other.oldest_unread);
     }
@@ -130,14 +130,7 @@ mod tests {
         };
         check(fine, true, true);
         check(Sample { rejected: 2, ..fine }, false, true);
-        check(
-            Sample {
-                lost_bytes: 1,
-                ..fine
-            },
-            false,
-            true,
-        );
+        check(Sample { gap: true, ..fine }, false, true);
         check(
             Sample {
                 unreadable: true,

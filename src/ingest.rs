@@ -91,6 +91,7 @@ fn run(mut source: Source, doorbell: &Arc<Doorbell>, publish: &watch::Sender<Arc
             break;
         }
         directories.watch(&source.tail().directories());
+        source.set_watching(directories.is_complete());
         timeout = next_look(&polled);
     }
     read_to_the_end(&mut source, clock);

@@ -21,12 +21,14 @@ pub mod tally;
 pub mod health;
 pub mod source;
 pub mod ingest;
+pub mod checkpoint;
 
 pub mod metrics;
 pub mod serve;
 
 pub mod simulate;
 pub mod demo;
+pub mod run;
 
 pub mod clock;
 pub mod log;

@@ -23,13 +23,15 @@ use crate::tally::Histogram;
 pub struct Scrape {
     /// The sources, each of one instant.
     pub sources: Vec<Arc<Snapshot>>,
+    /// What the sources say was saved, so that no restart takes it back.
+    pub saved: bool,
     /// The exporter itself.
     pub own: Own,
 }
 
 impl Scrape {
-    /// OpenMetrics 1.0 text. While a source is catching up, only what is about the exporter: a count that is
-    /// half done would show as a jump.
+    /// OpenMetrics 1.0 text. While a source is catching up, or could not be saved in time, only what is about
+    /// the exporter: a count that is half done would show as a jump, one that is taken back as a reset.
     ///
     /// # Errors
     /// None but those of writing to memory.
@@ -49,7 +51,7 @@ impl Scrape {
 impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let mut families = Families(encoder);
-        if !self.is_catching_up() {
+        if self.saved && !self.is_catching_up() {
             for source in &self.sources {
                 if let Some(tally) = source.requests() {
                     http::encode(&mut families, &source.model, tally)?;

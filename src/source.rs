@@ -34,6 +34,7 @@ pub struct Source {
     /// What was on disk at the start is not yet counted.
     catching_up: bool,
     ever_matched: bool,
+    watching: bool,
 }
 
 /// What the lines of a source came to.
@@ -73,6 +74,8 @@ pub struct Snapshot {
     pub oldest_unread_seconds: f64,
     /// Whether the numbers can be trusted; `None` for a source without a log.
     pub complete: Option<bool>,
+    /// The kernel tells of new files; else they are found by looking once a second.
+    pub watching: bool,
     /// Half counted: not to be shown.
     pub catching_up: bool,
     /// The last pass somebody asked for that this answers.
@@ -82,20 +85,68 @@ pub struct Snapshot {
 impl Source {
     /// The proxy's access log, counted from zero.
     pub fn access(model: Arc<Model>, read_from: ReadFrom) -> Self {
-        let options = Options {
+        let tail = Tail::new(Self::options(&model, read_from));
+        Self::new(Counts::Access(Tally::new(&model)), tail, model)
+    }
+
+    /// Goes on from a saved state: from its positions, and from its counts where they can be trusted.
+    #[must_use]
+    pub fn restored(self, state: State, with_counts: bool) -> Self {
+        let tail = Tail::restore(self.tail.options().clone(), state.files);
+        if !with_counts {
+            return Self { tail, ..self };
+        }
+        let mut counts = state.counts;
+        counts.carry_over(&self.model);
+        Self {
+            tail,
+            counts,
+            intake: state.intake,
+            ever_matched: true,
+            ..self
+        }
+    }
+
+    /// Says whether the kernel tells of new files.
+    pub fn set_watching(&mut self, watching: bool) {
+        self.watching = watching;
+    }
+
+    /// Which log it reads.
+    pub fn name(&self) -> SourceName {
+        self.counts.source()
+    }
+
+    /// Something that was counted before is not known any more.
+    pub fn note_gap(&mut self, now: Now) {
+        self.health.note(
+            now.elapsed,
+            Sample {
+                gap: true,
+                ..Sample::default()
+            },
+        );
+    }
+
+    fn options(model: &Model, read_from: ReadFrom) -> Options {
+        Options {
             paths: model.config.access.paths.clone(),
             read_from,
             line_bytes: model.config.limits.line_bytes,
             files: model.config.limits.files,
             rotated: vec![],
-        };
+        }
+    }
+
+    fn new(counts: Counts, tail: Tail, model: Arc<Model>) -> Self {
         Self {
-            tail: Tail::new(options),
+            tail,
             intake: Intake::default(),
-            counts: Counts::Access(Tally::new(&model)),
+            counts,
             health: Health::default(),
             catching_up: true,
             ever_matched: false,
+            watching: true,
             model,
         }
     }
@@ -116,7 +167,7 @@ impl Source {
             Sample {
                 lines: self.intake.lines.total() - before.0,
                 rejected: self.intake.lines.rejected_total() - before.1,
-                lost_bytes: polled.lost_bytes,
+                gap: polled.gap,
                 unreadable: self.tail.count(FileState::Unreadable) > 0,
                 oldest_unread: polled.oldest_unread,
             },
@@ -159,6 +210,7 @@ impl Source {
             files,
             oldest_unread_seconds: self.health.oldest_unread(now.elapsed).as_secs_f64(),
             complete: known.then(|| self.health.is_complete(now.elapsed)),
+            watching: self.watching,
             catching_up: self.catching_up,
             answered,
         }

@@ -23,7 +23,7 @@ use self::archive::Archive;
 use self::decide::{AtHandle, AtPath, at_path};
 use self::discover::{Found, Pattern, parent};
 use self::follower::{CHUNK_BYTES, Follower, Turn};
-use self::identity::{Bookmark, FileId, Position, Role};
+use self::identity::{Bookmark, FileId, Position, Role, Stamp};
 pub use self::lines::Line;
 use self::open::Blocked;
 use self::rotated::remember;
@@ -94,6 +94,8 @@ pub struct Tail {
     known: Vec<Bookmark>,
     /// Files at followed paths, at the last sweep.
     live: HashSet<FileId>,
+    /// Rotated files, at the last scan.
+    present: HashSet<(FileId, Stamp)>,
     /// Directories with rotated files, and when they had last changed.
     scanned: HashMap<PathBuf, (i64, i64)>,
     /// A scan left something undecided.
@@ -178,6 +180,7 @@ impl Tail {
             archives: VecDeque::new(),
             known: vec![],
             live: HashSet::new(),
+            present: HashSet::new(),
             scanned: HashMap::new(),
             rescan: false,
             unsettled: None,
@@ -228,6 +231,11 @@ impl Tail {
         self.buffer.truncate(CHUNK_BYTES);
         self.buffer.shrink_to(CHUNK_BYTES);
         polled
+    }
+
+    /// What is followed.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// What must be remembered over a restart.
@@ -437,6 +445,7 @@ impl Tail {
             if let Err(error) = follower.finish(limit, &mut |line| sink(&path, line)) {
                 warn!(path = %path.display(), %error, "failed to read the end of a rotated file");
                 polled.lost_bytes += follower.size().saturating_sub(follower.position.offset);
+                polled.gap = true;
             }
             // A deleted file cannot come back; its inode can, in another file. Its content may be in an archive.
             let id = if follower.is_deleted() {

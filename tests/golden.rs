@@ -35,6 +35,7 @@ fn check(name: &str) {
     source.pass(NOW, true);
     let scrape = Scrape {
         sources: vec![Arc::new(source.snapshot(NOW, 0))],
+        saved: true,
         own: Own::default(),
     };
     let seen = sorted(&negotiate::classic(&scrape.openmetrics().unwrap()));

@@ -5,7 +5,6 @@ use crate::clock::Now;
 use crate::config::Overrides;
 use crate::model::Model;
 use crate::source::Source;
-use crate::tail::ReadFrom;
 
 const START: UnixMillis = 1_795_464_000_000;
 
@@ -15,6 +14,13 @@ fn demo(keep: Option<PathBuf>) -> Demo {
         seed: 1,
         keep,
     }
+}
+
+fn taken_over(stage: &Stage) -> (Cli, Config) {
+    let mut cli = crate::cli::parse(["bingo-exporter"], |_| None).unwrap();
+    let mut config = Config::load(None, &Overrides::default()).unwrap();
+    stage.take_over(&mut cli, &mut config).unwrap();
+    (cli, config)
 }
 
 fn listing(directory: &Path) -> Vec<String> {
@@ -36,9 +42,8 @@ fn listing(directory: &Path) -> Vec<String> {
 #[test]
 fn the_exporter_counts_what_was_simulated() {
     let stage = Stage::new(&demo(None)).unwrap();
-    let mut config = Config::load(None, &Overrides::default()).unwrap();
-    stage.set_sources(&mut config).unwrap();
-    let mut source = Source::access(Arc::new(Model::new(config).unwrap()), ReadFrom::Beginning);
+    let (cli, config) = taken_over(&stage);
+    let mut source = Source::access(Arc::new(Model::new(config).unwrap()), cli.read_from.into());
     let mut player = Player::new(stage.directory.path(), &stage.demo, START);
     for second in 0..=400 {
         let unix = START + second * 1000;
@@ -87,8 +92,8 @@ fn a_directory_goes_with_its_stage_unless_it_is_kept() {
 
     let keep = parent.path().join("a [b]/c");
     let stage = Stage::new(&demo(Some(keep.clone()))).unwrap();
-    let mut config = Config::load(None, &Overrides::default()).unwrap();
-    stage.set_sources(&mut config).unwrap();
+    let (cli, config) = taken_over(&stage);
+    assert_eq!(cli.state_dir.unwrap().parent(), Some(stage.directory.path()));
     let access = glob::Pattern::new(&config.access.paths[0]).unwrap();
     assert!(access.matches_path(&keep.canonicalize().unwrap().join("access.log")));
     drop(stage);

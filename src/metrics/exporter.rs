@@ -15,6 +15,8 @@ pub struct Own {
     pub process: ProcessStats,
     /// How often each limit of the HTTP server and the log was hit.
     pub limit_hits: Vec<(&'static str, u64)>,
+    /// When the checkpoint was last saved, and how often that failed; `None` where no state is kept.
+    pub checkpoint: Option<(Option<UnixMillis>, u64)>,
 }
 
 pub(super) fn encode(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
@@ -122,6 +124,12 @@ fn files(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
             FileState::ALL.iter().map(move |state| ([("source", name), ("state", state.as_str())], count(source, *state)))
         }),
     )?;
+    families.gauge(
+        "bingo_exporter_watching",
+        "1 if the kernel tells of new log files, 0 if inotify is exhausted or missing and they are found by looking once \
+         a second.",
+        sources().map(|(name, source)| ([("source", name)], u64::from(source.watching))),
+    )?;
     families.counter(
         "bingo_exporter_rotations",
         "How often a log file became another one.",
@@ -149,6 +157,17 @@ fn trust(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
         "bingo_exporter_catching_up",
         "1 from the start until what was on disk then is counted; request metrics are left out meanwhile.",
         Some(u64::from(scrape.is_catching_up())),
+    )?;
+    let checkpoint = scrape.own.checkpoint;
+    families.single(
+        "bingo_exporter_checkpoint_timestamp_seconds",
+        "When positions and counts were last saved.",
+        checkpoint.and_then(|(saved, _)| saved).map(unix_seconds),
+    )?;
+    families.single_counter(
+        "bingo_exporter_checkpoint_failures",
+        "How often saving positions and counts failed; after a restart the counters may begin at 0 then.",
+        checkpoint.map(|(_, failures)| failures),
     )?;
     families.gauge(
         "bingo_exporter_build_info",

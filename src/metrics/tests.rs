@@ -15,6 +15,7 @@ fn now() -> Now {
 fn text(source: &Source) -> String {
     Scrape {
         sources: vec![Arc::new(source.snapshot(now(), 0))],
+        saved: true,
         own: Own::default(),
     }
     .openmetrics()

@@ -15,6 +15,7 @@ use super::api;
 use super::limits::{Limit, LimitHits};
 use super::negotiate::{self, Exposition};
 use super::page;
+use crate::checkpoint::saver::Saver;
 use crate::ingest::Handle;
 use crate::metrics::{Own, Scrape};
 use crate::source::Snapshot;
@@ -23,6 +24,9 @@ use crate::{log, process};
 /// How long an answer may wait for the logs to be read. Well under Prometheus' scrape timeout, so that `up` stays 1.
 const FRESH_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long an answer may wait for what it shows to be saved.
+const SAVED_WITHIN: Duration = Duration::from_secs(2);
+
 /// What the handlers share.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -30,6 +34,8 @@ pub struct Site {
     pub sources: Vec<Handle>,
     /// Where the metrics are.
     pub telemetry_path: String,
+    /// Saves what is shown before it is shown; `None` where no state is kept.
+    pub saver: Option<Saver>,
     /// Hits of the HTTP server's limits.
     pub hits: Arc<LimitHits>,
 }
@@ -66,6 +72,14 @@ impl Site {
         self.snapshots()
     }
 
+    /// A count is shown only when a restart cannot take it back.
+    async fn is_saved(&self) -> bool {
+        match &self.saver {
+            Some(saver) => saver.save(SAVED_WITHIN).await,
+            None => true,
+        }
+    }
+
     fn own(&self) -> Own {
         let http = Limit::ALL
             .iter()
@@ -73,6 +87,10 @@ impl Site {
         Own {
             process: process::read(),
             limit_hits: http.chain([("log_messages", log::suppressed())]).collect(),
+            checkpoint: self
+                .saver
+                .as_ref()
+                .map(|saver| (saver.report().saved(), saver.report().failures())),
         }
     }
 }
@@ -103,8 +121,10 @@ async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok());
     let exposition = negotiate::exposition(accept);
+    let sources = site.fresh(request.method()).await;
     let scrape = Scrape {
-        sources: site.fresh(request.method()).await,
+        sources,
+        saved: site.is_saved().await,
         own: site.own(),
     };
     let Ok(text) = scrape.openmetrics() else {

@@ -189,19 +189,20 @@ impl Follower {
     }
 
     /// Whether `file` of `size` bytes is a copy of this one, finished or still being made. This one may have been
-    /// cut since, without our having noticed yet: then its position fits the copy.
+    /// cut since without our having noticed yet: then its position fits the copy.
     ///
     /// # Errors
     /// Those of reading.
     pub fn is_copied_in(&self, file: &File, size: u64) -> io::Result<bool> {
-        if self.position.has_head() && self.position.fits(file, size)? {
-            return Ok(true);
+        let own_size = self.file.metadata()?.len();
+        let is_cut = own_size < self.position.offset || !self.position.fits(&self.file, own_size)?;
+        if is_cut || size > HEAD_BYTES as u64 {
+            let may_be = is_cut || size <= own_size;
+            return Ok(may_be && self.position.has_head() && self.position.fits(file, size)?);
         }
         let (mut own, mut other) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
         let (own_len, len) = (read_head(&self.file, &mut own)?, read_head(file, &mut other)?);
-        Ok(len <= own_len
-            && other[..len] == own[..len]
-            && size <= self.file.metadata()?.len().min(HEAD_BYTES as u64))
+        Ok(len <= own_len && other[..len] == own[..len])
     }
 
     /// Whether no name leads to the file any more.

@@ -113,7 +113,7 @@ pub struct Bookmark {
 }
 
 /// Size and time of the last change: where both and the inode are the same, nothing was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// Bytes.
     pub size: u64,

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::discover::{Found, parent};
 use super::follower::Follower;
 use super::identity::{Bookmark, FileId, Position, Role, Stamp};
-use super::rotated::remember;
+use super::rotated::{Expected, remember};
 use super::siblings::Siblings;
 use super::{Polled, ReadFrom, Tail};
 
@@ -131,7 +131,7 @@ impl Tail {
     /// content alone may tell, since device numbers change over a reboot; otherwise a file that only looks like
     /// one we had is another.
     fn resumed(&mut self, file: &File, id: FileId, size: u64) -> io::Result<Option<Position>> {
-        let Some(bookmark) = self.find_known(file, id, size)? else {
+        let Some(bookmark) = self.find_known(file, id, size, Expected::OrDone)? else {
             return Ok(None);
         };
         let trusted = bookmark.position.id == id || self.restored;

@@ -48,13 +48,26 @@ impl Tail {
     /// Looks through the rotated copies of every followed file. Whether there is something new to read.
     pub(super) fn scan(&mut self, now: Now) -> bool {
         let before = self.followers.len() + self.archives.len();
-        let mut siblings = Siblings::default();
-        for path in self.origins() {
-            for sibling in siblings.of(&path, &self.options.rotated) {
-                if let Err(error) = self.take_up(&path, &sibling, now) {
-                    debug!(path = %sibling.path.display(), %error, "rotated file not read yet; trying again");
-                    self.rescan = true;
-                }
+        let mut listing = Siblings::default();
+        let rotated = &self.options.rotated;
+        let siblings: Vec<(PathBuf, Sibling)> = self
+            .origins()
+            .into_iter()
+            .flat_map(|path| {
+                listing
+                    .of(&path, rotated)
+                    .into_iter()
+                    .map(move |sibling| (path.clone(), sibling))
+            })
+            .collect();
+        let present = siblings.iter().map(|(_, sibling)| &sibling.metadata);
+        self.present = present
+            .map(|metadata| (FileId::from(metadata), Stamp::from(metadata)))
+            .collect();
+        for (path, sibling) in siblings {
+            if let Err(error) = self.take_up(&path, &sibling, now) {
+                debug!(path = %sibling.path.display(), %error, "rotated file not read yet; trying again");
+                self.rescan = true;
             }
         }
         self.followers.len() + self.archives.len() > before
@@ -159,14 +172,17 @@ impl Tail {
         let file = File::open(&sibling.path)?;
         let (id, stamp) = (FileId::from(&sibling.metadata), Stamp::from(&sibling.metadata));
         let size = stamp.size;
-        for follower in &self.followers {
-            // A copy of what we hold, made before the original is cut. It counts only once it is.
-            if follower.is_copied_in(&file, size)? {
-                self.rescan = true;
-                return Ok(());
+        let mut known = self.find_known(&file, id, size, Expected::Only)?;
+        if known.is_none() {
+            for follower in &self.followers {
+                // A copy of what we hold, made before the original is cut. It counts only once it is.
+                if follower.is_copied_in(&file, size)? {
+                    self.rescan = true;
+                    return Ok(());
+                }
             }
+            known = self.find_known(&file, id, size, Expected::OrDone)?;
         }
-        let known = self.find_known(&file, id, size)?;
         let position = match known {
             Some(bookmark) if bookmark.position.offset >= size => {
                 remember(&mut self.known, done_with(bookmark, id, stamp));
@@ -205,23 +221,19 @@ impl Tail {
         compression: Compression,
     ) -> io::Result<()> {
         let mut archive = Archive::open(path.to_owned(), sibling.path.clone(), compression)?;
-        if self
-            .followers
-            .iter()
-            .any(|follower| archive.begins_with(&follower.position.head))
-        {
-            self.rescan = true;
-            return Ok(());
+        let mut known = self.find_archived(&archive, Expected::Only);
+        if known.is_none() {
+            if self
+                .followers
+                .iter()
+                .any(|follower| archive.begins_with(&follower.position.head))
+            {
+                self.rescan = true;
+                return Ok(());
+            }
+            known = self.find_archived(&archive, Expected::OrDone);
         }
-        let fits = |known: &Bookmark| archive.begins_with(&known.position.head);
-        let fitting = self
-            .known
-            .iter()
-            .enumerate()
-            .filter(|(_, known)| fits(known))
-            .map(|(index, _)| index)
-            .collect();
-        match self.take_known(fitting) {
+        match known {
             Some(bookmark) if archive.ends_at(bookmark.position.offset) => {
                 remember(
                     &mut self.known,
@@ -242,23 +254,54 @@ impl Tail {
     }
 
     /// Takes the bookmark that belongs to this content, under whatever name.
-    pub(super) fn find_known(&mut self, file: &File, id: FileId, size: u64) -> io::Result<Option<Bookmark>> {
+    pub(super) fn find_known(
+        &mut self,
+        file: &File,
+        id: FileId,
+        size: u64,
+        expected: Expected,
+    ) -> io::Result<Option<Bookmark>> {
         let mut fitting = vec![];
         for (index, known) in self.known.iter().enumerate() {
-            let candidate = known.position.id == id || known.position.has_head();
-            if candidate && known.position.fits(file, size)? {
+            let candidate =
+                known.position.id == id || (known.position.has_head() && !self.has_its_file(known));
+            if candidate && expected.admits(known) && known.position.fits(file, size)? {
                 fitting.push(index);
             }
         }
-        Ok(self.take_known(fitting))
+        Ok(self.take_known(fitting, id))
     }
 
-    /// Takes the best of several bookmarks in one content: what is still expected before what is done with, then
-    /// the farthest.
-    fn take_known(&mut self, fitting: Vec<usize>) -> Option<Bookmark> {
+    fn find_archived(&mut self, archive: &Archive, expected: Expected) -> Option<Bookmark> {
+        let fits = |known: &Bookmark| {
+            let other = known.position.id != archive.position.id && self.has_its_file(known);
+            expected.admits(known) && !other && archive.begins_with(&known.position.head)
+        };
+        let fitting = self
+            .known
+            .iter()
+            .enumerate()
+            .filter(|(_, known)| fits(known))
+            .map(|(index, _)| index)
+            .collect();
+        self.take_known(fitting, archive.position.id)
+    }
+
+    /// The very file of this bookmark is there, so another with the same content is another.
+    fn has_its_file(&self, known: &Bookmark) -> bool {
+        self.present.contains(&(known.position.id, known.stamp))
+    }
+
+    /// Takes the best of several bookmarks in one content: the file's own, what is still expected before what is
+    /// done with, then the farthest.
+    fn take_known(&mut self, fitting: Vec<usize>, id: FileId) -> Option<Bookmark> {
         let rank = |index: &usize| {
             let known = &self.known[*index];
-            (known.role != Role::Done, known.position.offset)
+            (
+                known.position.id == id,
+                known.role != Role::Done,
+                known.position.offset,
+            )
         };
         let best = fitting.into_iter().max_by_key(rank)?;
         Some(self.known.remove(best))
@@ -267,6 +310,21 @@ impl Tail {
     /// Written last before we first looked, so it was never ours.
     fn is_old(&self, sibling: &Sibling) -> bool {
         self.since.is_none_or(|since| sibling.modified() + COARSE < since)
+    }
+}
+
+/// Which bookmarks are looked through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Those of files we must find again.
+    Only,
+    /// Those of files we are done with, too.
+    OrDone,
+}
+
+impl Expected {
+    fn admits(self, known: &Bookmark) -> bool {
+        self == Self::OrDone || known.role != Role::Done
     }
 }
 

@@ -417,6 +417,25 @@ fn rotated_while_away_several_times_renamed_and_compressed() {
 }
 
 #[test]
+fn lines_that_are_all_alike() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    let append = |bench: &Bench, lines| bench.append("a.log", &"the same line\n".repeat(lines));
+    append(&bench, 5);
+    bench.poll();
+    append(&bench, 100);
+    assert_eq!(bench.poll().len(), 100);
+    append(&bench, 7);
+    bench.rename("a.log", "a.log.2");
+    bench.gzip("a.log.2");
+    append(&bench, 3);
+    bench.rename("a.log", "a.log.1");
+    append(&bench, 1);
+    bench.restart();
+    assert_eq!(bench.poll().len(), 11);
+    assert!(!bench.last.gap);
+}
+
+#[test]
 fn the_same_for_zstd() {
     let mut bench = Bench::new("a.log", ReadFrom::End);
     bench.append("a.log", "old\n");

@@ -106,6 +106,11 @@ impl DirectoryWatch {
         }
     }
 
+    /// Whether every directory that exists is watched.
+    pub fn is_complete(&self) -> bool {
+        self.watcher.is_some() && self.refused.is_empty()
+    }
+
     /// Watches exactly these directories, as far as they exist.
     pub fn watch(&mut self, directories: &BTreeSet<PathBuf>) {
         let Some(watcher) = &mut self.watcher else { return };
@@ -120,7 +125,10 @@ impl DirectoryWatch {
                 continue;
             }
             match watcher.watch(directory, RecursiveMode::NonRecursive) {
-                Ok(()) => drop(self.watched.insert(directory.clone())),
+                Ok(()) => {
+                    self.refused.remove(directory);
+                    self.watched.insert(directory.clone());
+                }
                 Err(error) => complain(&mut self.refused, directory, &error),
             }
         }

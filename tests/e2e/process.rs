@@ -470,3 +470,27 @@ fn configuration(dir: &Path, text: &str) -> String {
     fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }
+
+/// In a user namespace of its own, where inotify can be switched off without touching the machine.
+#[test]
+fn without_inotify_new_files_are_found_by_looking() {
+    let place = Place::new();
+    let script = "echo 0 > /proc/sys/user/max_inotify_instances && exec \"$@\"";
+    let exporter = command(&place.args(&[]));
+    let mut wrapped = Command::new("unshare");
+    wrapped.args(["--user", "--map-root-user", "sh", "-c", script, "sh"]);
+    wrapped.arg(exporter.get_program()).args(exporter.get_args());
+    wrapped.envs(
+        exporter
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let exporter = Exporter::spawn(&mut wrapped);
+    exporter.wait_value("bingo_exporter_watching", &[("source", "access")], 0.0);
+    exporter.wait_value("bingo_exporter_files", &files("missing"), 1.0);
+    place.write(1);
+    exporter.wait_value("bingo_exporter_lines_total", &COUNTED, 1.0);
+    let (code, said) = exporter.end(Signal::TERM);
+    assert_eq!(code, Some(0));
+    assert_eq!(said.matches("no directory watches").count(), 1, "{said}");
+}

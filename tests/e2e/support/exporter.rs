@@ -1,8 +1,12 @@
 //! The program under test.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -108,14 +112,36 @@ impl Exporter {
 /// The exporter on a free port, not started yet.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
-    command.args(["--web.listen-address", "127.0.0.1:0"]).args(args);
     command
+        .args(["--web.listen-address", "127.0.0.1:0"])
+        .args(args)
+        .env("STATE_DIRECTORY", state_directory());
+    command
+}
+
+/// A directory of its own for each exporter that is not told another, writable by whatever user it runs as.
+fn state_directory() -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!(
+        "state-{}-{}",
+        std::process::id(),
+        NUMBER.fetch_add(1, Ordering::Relaxed)
+    );
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+    path
 }
 
 /// Runs it with these arguments alone, to its end.
 #[track_caller]
 pub(crate) fn run_to_end(args: &[&str]) -> Output {
-    run(Command::new(BINARY).args(args), "the exporter")
+    run(
+        Command::new(BINARY)
+            .args(args)
+            .env("STATE_DIRECTORY", state_directory()),
+        "the exporter",
+    )
 }
 
 /// Where it listens, from its log: a logfmt line with `msg=listening` and `address=127.0.0.1:PORT`.

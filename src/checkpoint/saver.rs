@@ -1,0 +1,225 @@
+//! When to save: before a scrape's answer, about once a second, and at the end. A thread of its own, so that a slow disk
+//! holds up neither reading nor HTTP.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{io, mem};
+
+use tokio::sync::oneshot;
+use tracing::{error, info};
+
+use super::disk::Directory;
+use super::{Store, sync};
+use crate::clock::Clock;
+use crate::ingest::Handle;
+use crate::record::UnixMillis;
+use crate::source::State;
+
+/// How often to save between scrapes.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How often the checkpoint is brought to the disk: what a loss of power may cost.
+const SYNC_EVERY: Duration = Duration::from_secs(15);
+
+/// Asks for a save and tells how saving goes.
+#[derive(Debug, Clone)]
+pub struct Saver {
+    requests: Sender<Request>,
+    report: Arc<Report>,
+}
+
+/// How saving goes.
+#[derive(Debug, Default)]
+pub struct Report {
+    saved: AtomicI64,
+    failures: AtomicU64,
+    message: Mutex<Option<String>>,
+}
+
+enum Request {
+    Save(oneshot::Sender<()>),
+    Stop,
+}
+
+impl Saver {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// No thread can be made.
+    pub fn start(
+        store: Store<Directory>,
+        disk: Directory,
+        sources: Vec<Handle>,
+        clock: Clock,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
+        let (requests, received) = mpsc::channel();
+        let report = Arc::new(Report::default());
+        let worker = Worker {
+            store,
+            disk,
+            sources,
+            clock,
+            report: Arc::clone(&report),
+            saved: vec![],
+            synced: clock.now().elapsed,
+            unsynced: false,
+            syncing: None,
+        };
+        let thread = thread::Builder::new()
+            .name("checkpoint".into())
+            .spawn(move || worker.run(&received))?;
+        Ok((Self { requests, report }, thread))
+    }
+
+    /// Saves what the sources have published, which is at least what the caller holds. Whether that is over
+    /// within `timeout`; a save that failed is over too, and the next start knows of it.
+    pub async fn save(&self, timeout: Duration) -> bool {
+        let (reply, done) = oneshot::channel();
+        if self.requests.send(Request::Save(reply)).is_err() {
+            // After the last save nothing changes any more.
+            return true;
+        }
+        tokio::time::timeout(timeout, done).await.is_ok()
+    }
+
+    /// Saves for the last time, once the sources have ended.
+    pub fn stop(&self) {
+        // A thread that is gone has nothing left to save.
+        let _ = self.requests.send(Request::Stop);
+    }
+
+    /// How saving goes.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+}
+
+impl Report {
+    /// When the newest checkpoint was written.
+    pub fn saved(&self) -> Option<UnixMillis> {
+        Some(self.saved.load(Ordering::Relaxed)).filter(|saved| *saved > 0)
+    }
+
+    /// How often saving failed since the start.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// The failure that is going on. Said once when it begins and once when it ends.
+    fn note(&self, result: &io::Result<()>) {
+        let mut message = self.message.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(()) => {
+                if message.take().is_some() {
+                    info!("the checkpoint is saved again");
+                }
+            }
+            Err(error) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                let text = error.to_string();
+                if message.as_ref() != Some(&text) {
+                    error!(%error, "failed to save the checkpoint: counting goes on, but a restart now resets the counters");
+                    *message = Some(text);
+                }
+            }
+        }
+    }
+}
+
+struct Worker {
+    store: Store<Directory>,
+    /// For syncing beside saving.
+    disk: Directory,
+    sources: Vec<Handle>,
+    clock: Clock,
+    report: Arc<Report>,
+    /// What was saved last.
+    saved: Vec<State>,
+    synced: Duration,
+    /// Something was saved since the last sync.
+    unsynced: bool,
+    syncing: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    fn run(mut self, requests: &Receiver<Request>) {
+        loop {
+            let mut waiting = vec![];
+            let mut stop = match requests.recv_timeout(EVERY) {
+                Ok(Request::Save(reply)) => {
+                    waiting.push(reply);
+                    false
+                }
+                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => true,
+                Err(RecvTimeoutError::Timeout) => false,
+            };
+            // All that asked meanwhile are answered by one save.
+            for request in requests.try_iter() {
+                match request {
+                    Request::Save(reply) => waiting.push(reply),
+                    Request::Stop => stop = true,
+                }
+            }
+            self.save(stop);
+            for reply in waiting {
+                // Who asked may have given up.
+                let _ = reply.send(());
+            }
+            if stop {
+                return self.finish();
+            }
+            self.sync_when_due();
+        }
+    }
+
+    fn save(&mut self, clean: bool) {
+        let snapshots: Vec<_> = self.sources.iter().map(Handle::snapshot).collect();
+        let changed = snapshots.len() != self.saved.len()
+            || snapshots
+                .iter()
+                .zip(&self.saved)
+                .any(|(snapshot, saved)| snapshot.state != *saved);
+        if !changed && !clean {
+            return;
+        }
+        let states: Vec<State> = snapshots.iter().map(|snapshot| snapshot.state.clone()).collect();
+        let now = self.clock.now().unix;
+        let result = self.store.save(&states, clean, now);
+        if result.is_ok() {
+            self.saved = states;
+            self.unsynced = true;
+            self.report.saved.store(now, Ordering::Relaxed);
+        }
+        self.report.note(&result);
+    }
+
+    /// In a thread of its own: fsync may take seconds, and a scrape waits for the next save.
+    fn sync_when_due(&mut self) {
+        let now = self.clock.now().elapsed;
+        let busy = self.syncing.as_ref().is_some_and(|thread| !thread.is_finished());
+        if busy || !self.unsynced || now.saturating_sub(self.synced) < SYNC_EVERY {
+            return;
+        }
+        (self.synced, self.unsynced) = (now, false);
+        let (mut disk, report) = (self.disk.clone(), Arc::clone(&self.report));
+        let work = move || {
+            if let Err(error) = sync(&mut disk) {
+                report.note(&Err(error));
+            }
+        };
+        self.syncing = thread::Builder::new().name("sync".into()).spawn(work).ok();
+    }
+
+    fn finish(mut self) {
+        if let Some(thread) = mem::take(&mut self.syncing) {
+            // Its failure was noted by itself.
+            let _ = thread.join();
+        }
+        if let Err(error) = self.store.sync() {
+            self.report.note(&Err(error));
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The run mode, put together: sources, checkpoint, HTTP; then waiting for a signal. The edge that spawns and waits.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use crate::checkpoint::disk::Directory;
+use crate::checkpoint::saver::Saver;
+use crate::checkpoint::{self, Restored, Store};
+use crate::cli::Cli;
+use crate::clock::Clock;
+use crate::demo::{Show, Stage};
+use crate::ingest::{self, Handle};
+use crate::model::Model;
+use crate::serve::limits::{LimitHits, Limits};
+use crate::serve::site::Site;
+use crate::serve::transport;
+use crate::source::Source;
+
+/// Follows and serves until a signal. One thread for HTTP, one for each source, one for the checkpoint; with a stage,
+/// one for the demo on it.
+///
+/// # Errors
+/// What keeps the program from running, with what to do about it.
+pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        revision = env!("BINGO_EXPORTER_REVISION"),
+        "starting"
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(async {
+        // Before anybody hears that we listen: a stop that comes right then is one too.
+        let signals = Signals::new().context("failed to take signals")?;
+        let directory = state_directory(cli.state_dir.as_deref())?;
+        let listeners = listen(cli)?;
+        let running = Running::start(cli, model, directory)?;
+        let mut show = stage.map(|stage| begin(stage, &listeners)).transpose()?;
+
+        let hits = Arc::new(LimitHits::default());
+        let site = Site {
+            sources: running.sources.clone(),
+            telemetry_path: cli.telemetry_path.clone(),
+            saver: running.saver.as_ref().map(|(saver, _)| saver.clone()),
+            hits: Arc::clone(&hits),
+        };
+        let (close, closed) = oneshot::channel::<()>();
+        let closed = async { drop(closed.await) };
+        let server = tokio::spawn(transport::serve(
+            listeners,
+            site.router(),
+            Limits::default(),
+            hits,
+            closed,
+        ));
+
+        running.until_stopped(signals, &mut show).await?;
+        drop(close);
+        server.await.context("the HTTP server ended")
+    });
+    // After a second signal threads may still read: nobody waits for those that wait for them.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The threads that read and save.
+struct Running {
+    sources: Vec<Handle>,
+    threads: Vec<JoinHandle<()>>,
+    saver: Option<(Saver, JoinHandle<()>)>,
+}
+
+impl Running {
+    fn start(cli: &Cli, model: Arc<Model>, directory: Option<Directory>) -> Result<Self> {
+        let clock = Clock::start();
+        let opened = directory.map(|directory| {
+            let (store, restored) = Store::open(directory.clone(), checkpoint::boot_id(), clock.now().unix);
+            (directory, store, restored)
+        });
+        let (disk, restored) = match opened {
+            Some((directory, store, restored)) => (Some((directory, store)), restored),
+            None => (None, Restored::default()),
+        };
+        let source = restore(Source::access(model, cli.read_from.into()), restored, clock);
+        let (handle, thread) = ingest::start(source, clock).context("failed to start the ingest thread")?;
+        let sources = vec![handle];
+        let saver = disk.map(|(directory, store)| Saver::start(store, directory, sources.clone(), clock));
+        let saver = saver
+            .transpose()
+            .context("failed to start the checkpoint thread")?;
+        Ok(Self {
+            sources,
+            threads: vec![thread],
+            saver,
+        })
+    }
+
+    /// Returns when the sources have read to the current end after a signal, and all is saved. A second signal is
+    /// not waited after. The demo ends first, so that the logs have an end.
+    async fn until_stopped(self, mut signals: Signals, show: &mut Option<Show>) -> Result<()> {
+        let threads = self.threads;
+        let ended = move || threads.into_iter().try_for_each(JoinHandle::join);
+        let mut ended = tokio::task::spawn_blocking(ended);
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                ended = &mut ended => {
+                    ended?.map_err(|_| anyhow!("an ingest thread panicked; its message is above"))?;
+                    ensure!(stopping, "an ingest thread ended without being asked to");
+                    break;
+                }
+                asked = signals.next() => match asked {
+                    Asked::Reload => {
+                        warn!("SIGHUP changes nothing: this release reads its configuration at the start only");
+                    }
+                    Asked::Stop if stopping => bail!("stopped by a second signal before all was read and saved"),
+                    Asked::Stop => {
+                        info!("stopping: reading to the current end of the logs");
+                        stopping = true;
+                        show.as_mut().map(Show::stop);
+                        self.sources.iter().for_each(Handle::stop);
+                    }
+                },
+                error = failure(show), if !stopping => return Err(error),
+            }
+        }
+        let counted: u64 = self
+            .sources
+            .iter()
+            .map(|source| source.snapshot().state.intake.lines.counted)
+            .sum();
+        if let Some((saver, thread)) = self.saver {
+            saver.stop();
+            let saved = tokio::task::spawn_blocking(move || thread.join()).await?;
+            saved.map_err(|_| anyhow!("the checkpoint thread panicked; its message is above"))?;
+        }
+        info!(counted, "stopped");
+        Ok(())
+    }
+}
+
+/// The state directory, locked; `None` where none was asked for and the default cannot be used.
+fn state_directory(told: Option<&Path>) -> Result<Option<Directory>> {
+    let systemd = std::env::var("STATE_DIRECTORY").ok();
+    let (path, asked) = checkpoint::directory(told, systemd.as_deref());
+    match Directory::open(&path) {
+        Ok(directory) => {
+            info!(path = %path.display(), "keeping state");
+            Ok(Some(directory))
+        }
+        Err(error) if asked || checkpoint::disk::is_in_use(&error) => Err(error),
+        Err(error) => {
+            let problem = format!("{error:#}");
+            warn!(
+                problem,
+                "no state is kept: counts start from 0 at each start; choose a --state.dir"
+            );
+            Ok(None)
+        }
+    }
+}
+
+fn restore(source: Source, restored: Restored, clock: Clock) -> Source {
+    let Restored {
+        states,
+        with_counts,
+        damaged,
+    } = restored;
+    let state = states
+        .into_iter()
+        .find(|state| state.counts.source() == source.name());
+    let mut source = match state {
+        Some(state) => source.restored(state, with_counts),
+        None => source,
+    };
+    if damaged {
+        source.note_gap(clock.now());
+    }
+    source
+}
+
+/// Announces the demo and begins it.
+fn begin(stage: Stage, listeners: &[TcpListener]) -> Result<Show> {
+    let addresses: Vec<_> = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<io::Result<_>>()?;
+    // Who closed stdout does not want to know.
+    let _ = io::stdout().write_all(stage.announcement(&addresses).as_bytes());
+    stage.begin(Clock::start())
+}
+
+/// What ends the demo early; without a demo, nothing.
+async fn failure(show: &mut Option<Show>) -> anyhow::Error {
+    match show {
+        Some(show) => show.failed().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn listen(cli: &Cli) -> Result<Vec<TcpListener>> {
+    let mut listeners = vec![];
+    for address in &cli.listen_addresses {
+        let listener = transport::bind(address.host.as_deref(), address.port)?;
+        listener.set_nonblocking(true)?;
+        info!(address = %listener.local_addr()?, "listening");
+        listeners.push(TcpListener::from_std(listener)?);
+    }
+    Ok(listeners)
+}
+
+enum Asked {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+}
