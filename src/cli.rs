@@ -18,6 +18,8 @@ use crate::tail;
 
 const NAME: &str = "bingo-exporter";
 
+const DEMO: &str = "demo";
+
 /// What a later release brings, and what holds until then. Refused, since to ignore it would look like it worked.
 const LATER: &[(&str, &str)] = &[
     (
@@ -27,7 +29,6 @@ const LATER: &[(&str, &str)] = &[
     ("replay", "logs are followed, not read once"),
     ("generate", "rules and dashboards are not written"),
     ("health", "ask /-/ready with an HTTP client"),
-    ("demo", "point --source.access at a real log"),
     (
         "--web.config.file",
         "the endpoint is plain HTTP without passwords",
@@ -40,6 +41,8 @@ const LATER: &[(&str, &str)] = &[
 
 const EXAMPLES: &str = "\
 Examples:
+  See it work, with simulated logs:
+    bingo-exporter demo
   Follow nginx's log and serve metrics on port 10352:
     bingo-exporter --source.access /var/log/nginx/access.log
   Several logs, for this host only:
@@ -114,6 +117,33 @@ pub struct Cli {
         default_value = "logfmt"
     )]
     pub log_format: LogFormat,
+
+    /// Set where the subcommand was given.
+    #[arg(skip)]
+    pub demo: Option<Demo>,
+}
+
+/// Follow the logs of a simulated bingo and its proxy, written while you watch, with faults every minute
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Demo {
+    /// Requests a second; twice as many at the peak. Over 200, what bingo's limiters refuse
+    #[arg(long, value_name = "N", help_heading = "Demo", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub rps: u32,
+
+    /// What chance follows from: the same seed, the same requests
+    #[arg(long, value_name = "N", help_heading = "Demo", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Write the logs here, a new or empty directory, and leave them; without it they are removed at the end
+    #[arg(long, value_name = "DIR", help_heading = "Demo")]
+    pub keep: Option<PathBuf>,
+}
+
+/// What else there is to do than to follow real logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subcommand {
+    Demo,
 }
 
 /// Where reading begins in files that are present at the first start.
@@ -162,8 +192,9 @@ pub fn parse(
     args: impl IntoIterator<Item = impl Into<OsString>>,
     env: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Cli, Exit> {
-    let args: Vec<OsString> = args.into_iter().skip(1).map(Into::into).collect();
-    let command = command();
+    let args = args.into_iter().skip(1).map(Into::into).collect();
+    let (subcommand, args) = split(args)?;
+    let command = command(subcommand);
     let given = command
         .clone()
         .try_get_matches_from(&args)
@@ -181,7 +212,17 @@ pub fn parse(
     let matches = command
         .try_get_matches_from(flags.into_iter().chain(args))
         .map_err(|error| usage(&error, None))?;
-    Cli::from_arg_matches(&matches).map_err(|error| usage(&error, None))
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error, None))?;
+    if subcommand == Some(Subcommand::Demo) {
+        if let Some(flag) = first_given(&matches, &["source_access", "read_from"]) {
+            return Err(Exit::usage(format!(
+                "demo brings its own logs and state: leave {flag} out"
+            )));
+        }
+        cli.read_from = ReadFrom::Beginning;
+        cli.demo = Some(Demo::from_arg_matches(&matches).map_err(|error| usage(&error, None))?);
+    }
+    Ok(cli)
 }
 
 impl Cli {
@@ -194,8 +235,53 @@ impl Cli {
     }
 }
 
+/// Takes the subcommand out of the arguments. Flags may stand on both sides of it, and one that may be repeated
+/// counts on both: clap's global flags would keep one side's only.
+fn split(args: Vec<OsString>) -> Result<(Option<Subcommand>, Vec<OsString>), Exit> {
+    let flags = Cli::augment_args(Command::new(NAME))
+        .no_binary_name(true)
+        .version(RELEASE);
+    let matches = flags.allow_external_subcommands(true).try_get_matches_from(&args);
+    let matches = matches.map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp => help(command(None)),
+        _ => usage(&error, None),
+    })?;
+    let Some((name, after)) = matches.subcommand() else {
+        return Ok((None, args));
+    };
+    if LATER.iter().any(|(later, _)| *later == name) {
+        return Err(later(name, name));
+    }
+    if name != DEMO {
+        return Err(Exit::usage(format!(
+            "unexpected argument '{name}' found; see {NAME} --help"
+        )));
+    }
+    let after = after.get_many::<OsString>("").map_or(0, |values| values.len());
+    let at = args.len().saturating_sub(after + 1);
+    let others = args.into_iter().enumerate().filter(|(i, _)| *i != at);
+    Ok((Some(Subcommand::Demo), others.map(|(_, arg)| arg).collect()))
+}
+
+/// The first of these arguments that was given, as it is written.
+fn first_given(matches: &ArgMatches, ids: &[&str]) -> Option<String> {
+    let given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let id = ids.iter().copied().find(given)?;
+    let command = command(None);
+    let arg = command.get_arguments().find(|arg| arg.get_id() == id)?;
+    Some(format!("--{}", arg.get_long()?))
+}
+
+fn help(mut command: Command) -> Exit {
+    Exit {
+        code: 0,
+        message: command.render_help().to_string(),
+        to_stdout: true,
+    }
+}
+
 /// The flags, each with its variable in its help.
-fn command() -> Command {
+fn command(subcommand: Option<Subcommand>) -> Command {
     let command = Cli::augment_args(Command::new(NAME))
         .bin_name(NAME)
         .no_binary_name(true)
@@ -203,8 +289,14 @@ fn command() -> Command {
         .about(
             "Follows the logs of bingo and its reverse proxy and serves per-endpoint request, error and latency \
              metrics, starts and crashes",
-        )
-        .after_help(EXAMPLES);
+        );
+    let command = match subcommand {
+        None => command
+            .after_help(EXAMPLES)
+            .disable_help_subcommand(true)
+            .subcommand(Demo::augment_args(Command::new(DEMO))),
+        Some(Subcommand::Demo) => Demo::augment_args(command).bin_name(format!("{NAME} {DEMO}")),
+    };
     command.mut_args(|arg| match (arg.get_long(), arg.get_help()) {
         (Some(long), Some(help)) => {
             let help = format!("{help} [env: {}]", variable(long));
@@ -401,6 +493,7 @@ mod tests {
             telemetry_path: "/metrics".to_owned(),
             log_level: Level::INFO,
             log_format: LogFormat::Logfmt,
+            demo: None,
         };
         assert_eq!(run(&[], &[]), Ok(expect.clone()));
         // Neither is ours: Kubernetes injects them into every container beside a service of this name.
@@ -442,6 +535,7 @@ mod tests {
             telemetry_path: "/m".to_owned(),
             log_level: Level::DEBUG,
             log_format: LogFormat::Json,
+            demo: None,
         };
         assert_eq!(run(&[], &env), Ok(expect.clone()));
         // A flag replaces the variable's list, and a comma on the command line is a comma.
@@ -480,6 +574,73 @@ mod tests {
         }
         // The value of a flag is no subcommand.
         assert!(run(&["--config.file", "check"], &[]).is_ok());
+    }
+
+    #[test]
+    fn the_demo_and_its_flags() {
+        let demo = |rps, seed, keep: Option<&str>| {
+            let demo = Demo {
+                rps,
+                seed,
+                keep: keep.map(Into::into),
+            };
+            Ok(Some(demo))
+        };
+        let run_demo = |args: &[&str], env: &[(&str, &str)]| run(args, env).map(|cli| cli.demo);
+        assert_eq!(run_demo(&["demo"], &[]), demo(60, 1, None));
+        let args = ["demo", "--rps", "5", "--seed=7", "--keep", "d"];
+        assert_eq!(run_demo(&args, &[]), demo(5, 7, Some("d")));
+        assert_eq!(
+            run_demo(
+                &["demo", "--rps=9"],
+                &[("BINGO_EXPORTER_RPS", "7"), ("BINGO_EXPORTER_SEED", "8")]
+            ),
+            demo(9, 8, None)
+        );
+        assert_eq!(run_demo(&[], &[("BINGO_EXPORTER_RPS", "x")]), Ok(None));
+        assert_eq!(run_demo(&["--config.file", "demo"], &[]), Ok(None));
+
+        // Flags stand on both sides, and add up.
+        let address = "--web.listen-address";
+        let cli = run(&[address, ":1", "demo", "--log.level=debug", address, ":2"], &[]).unwrap();
+        assert_eq!(cli.listen_addresses.len(), 2);
+        assert_eq!(
+            (cli.log_level, cli.read_from),
+            (Level::DEBUG, ReadFrom::Beginning)
+        );
+
+        let help = run(&["demo", "--help"], &[]).unwrap_err().message;
+        assert!(
+            help.contains("Usage: bingo-exporter demo [OPTIONS]") && help.contains("--rps <N>"),
+            "{help}"
+        );
+        assert!(run(&["--help"], &[]).unwrap_err().message.contains("  demo  "));
+
+        refused(
+            &["--rps", "5"],
+            &[],
+            "unexpected argument '--rps' found; see bingo-exporter --help",
+        );
+        refused(
+            &["demo", "x"],
+            &[],
+            "unexpected argument 'x' found; see bingo-exporter --help",
+        );
+        refused(
+            &["demo", "--rps", "0"],
+            &[],
+            "invalid value '0' for '--rps <N>': 0 is not in 1..=5000; see bingo-exporter --help",
+        );
+        refused(
+            &["--source.access", "/a", "demo"],
+            &[],
+            "demo brings its own logs and state: leave --source.access out",
+        );
+        refused(
+            &["demo"],
+            &[("BINGO_EXPORTER_SOURCE_READ_FROM", "end")],
+            "demo brings its own logs and state: leave --source.read-from out",
+        );
     }
 
     #[test]
@@ -533,7 +694,7 @@ mod tests {
             assert_eq!((help.code, help.to_stdout), (0, true));
             // Undo the wrapping.
             let help = help.message.split_whitespace().collect::<Vec<_>>().join(" ");
-            for arg in command().get_arguments().filter_map(clap::Arg::get_long) {
+            for arg in command(None).get_arguments().filter_map(clap::Arg::get_long) {
                 assert!(help.contains(&format!("[env: {}]", variable(arg))), "{arg}");
             }
             assert!(

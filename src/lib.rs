@@ -28,6 +28,8 @@ pub mod checkpoint;
 pub mod metrics;
 pub mod serve;
 
+pub mod simulate;
+pub mod demo;
 pub mod run;
 
 pub mod clock;

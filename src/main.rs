@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bingo_exporter::cli::{self, Exit};
 use bingo_exporter::config::Config;
+use bingo_exporter::demo::Stage;
 use bingo_exporter::model::Model;
 use bingo_exporter::{log, run};
 
@@ -26,19 +27,27 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<(), Exit> {
-    let cli = cli::parse(std::env::args_os(), |name| std::env::var_os(name))?;
-    let config = Config::load(cli.config_file.as_deref(), &cli.overrides())?;
+    let mut cli = cli::parse(std::env::args_os(), |name| std::env::var_os(name))?;
+    let mut config = Config::load(cli.config_file.as_deref(), &cli.overrides())?;
     let printed = cli.config_print.then(|| config.to_yaml());
-    let model = Model::new(config).map_err(|error| exit(2, &error))?;
     if let Some(message) = printed {
+        Model::new(config).map_err(|error| exit(2, &error))?;
         return Err(Exit {
             code: 0,
             message,
             to_stdout: true,
         });
     }
+    let stage = cli.demo.as_ref().map(Stage::new).transpose();
+    let stage = stage.map_err(|error| exit(1, &error))?;
+    if let Some(stage) = &stage {
+        stage
+            .take_over(&mut cli, &mut config)
+            .map_err(|error| exit(1, &error))?;
+    }
+    let model = Model::new(config).map_err(|error| exit(2, &error))?;
     log::init(cli.log_level.into(), cli.log_format).map_err(|error| exit(1, &error.into()))?;
-    run::run(&cli, Arc::new(model)).map_err(|error| exit(1, &error))
+    run::run(&cli, Arc::new(model), stage).map_err(|error| exit(1, &error))
 }
 
 fn exit(code: u8, error: &anyhow::Error) -> Exit {

@@ -1,9 +1,10 @@
 //! The run mode, put together: sources, checkpoint, HTTP; then waiting for a signal. The edge that spawns and waits.
 
+use std::io::{self, Write};
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::{io, mem};
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -18,6 +19,7 @@ use crate::checkpoint::saver::Saver;
 use crate::checkpoint::{self, Restored, Store};
 use crate::cli::Cli;
 use crate::clock::Clock;
+use crate::demo::{Show, Stage};
 use crate::ingest::{self, Handle};
 use crate::model::Model;
 use crate::serve::limits::{LimitHits, Limits};
@@ -25,11 +27,12 @@ use crate::serve::site::Site;
 use crate::serve::transport;
 use crate::source::Source;
 
-/// Follows and serves until a signal. One thread for HTTP, one for each source, one for the checkpoint.
+/// Follows and serves until a signal. One thread for HTTP, one for each source, one for the checkpoint; with a stage,
+/// one for the demo on it.
 ///
 /// # Errors
 /// What keeps the program from running, with what to do about it.
-pub fn run(cli: &Cli, model: Arc<Model>) -> Result<()> {
+pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
     info!(
         version = env!("CARGO_PKG_VERSION"),
         revision = env!("BINGO_EXPORTER_REVISION"),
@@ -39,13 +42,14 @@ pub fn run(cli: &Cli, model: Arc<Model>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         // Before anybody hears that we listen: a stop that comes right then is one too.
         let signals = Signals::new().context("failed to take signals")?;
         let directory = state_directory(cli.state_dir.as_deref())?;
         let listeners = listen(cli)?;
         let clock = Clock::start();
         let running = Running::start(cli, model, directory, clock)?;
+        let mut show = stage.map(|stage| begin(stage, &listeners)).transpose()?;
 
         let hits = Arc::new(LimitHits::default());
         let site = Site {
@@ -66,7 +70,7 @@ pub fn run(cli: &Cli, model: Arc<Model>) -> Result<()> {
         ));
 
         tokio::select! {
-            stopped = running.until_stopped(signals) => stopped?,
+            stopped = running.until_stopped(signals, &mut show) => stopped?,
             ended = &mut server => {
                 ended.context("the HTTP server failed")?;
                 bail!("the HTTP server ended without being asked to");
@@ -74,7 +78,10 @@ pub fn run(cli: &Cli, model: Arc<Model>) -> Result<()> {
         }
         drop(close);
         server.await.context("the HTTP server failed")
-    })
+    });
+    // After a second signal threads may still read: nobody waits for those that wait for them.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// The threads that read and save.
@@ -112,8 +119,9 @@ impl Running {
     }
 
     /// Returns when the sources have read to the current end, after a signal or the failure of one, and all is saved.
-    /// A second signal ends the process at once.
-    async fn until_stopped(mut self, mut signals: Signals) -> Result<()> {
+    /// A second signal is not waited
+    /// after. The demo ends first, so that the logs have an end.
+    async fn until_stopped(mut self, mut signals: Signals, show: &mut Option<Show>) -> Result<()> {
         let mut running = JoinSet::new();
         for thread in mem::take(&mut self.threads) {
             running.spawn_blocking(move || thread.join());
@@ -137,13 +145,15 @@ impl Running {
                     Asked::Reload => {
                         warn!("SIGHUP changes nothing: this release reads its configuration at the start only");
                     }
-                    Asked::Stop if stopping => std::process::exit(1),
+                    Asked::Stop if stopping => bail!("stopped by a second signal before all was read and saved"),
                     Asked::Stop => {
                         stopping = true;
+                        show.as_mut().map(Show::stop);
                         self.sources.iter().for_each(Handle::stop);
                         info!("stopping: reading to the current end of the logs");
                     }
-                }
+                },
+                error = failure(show), if !stopping => return Err(error),
             }
         }
         outcome?;
@@ -226,6 +236,25 @@ fn restore(source: Source, restored: &mut Restored, clock: Clock) -> Source {
         source.note_gap(clock.now());
     }
     source
+}
+
+/// Announces the demo and begins it.
+fn begin(stage: Stage, listeners: &[TcpListener]) -> Result<Show> {
+    let addresses: Vec<_> = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<io::Result<_>>()?;
+    // Who closed stdout does not want to know.
+    let _ = io::stdout().write_all(stage.announcement(&addresses).as_bytes());
+    stage.begin(Clock::start())
+}
+
+/// What ends the demo early; without a demo, nothing.
+async fn failure(show: &mut Option<Show>) -> anyhow::Error {
+    match show {
+        Some(show) => show.failed().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn listen(cli: &Cli) -> Result<Vec<TcpListener>> {

@@ -222,13 +222,17 @@ impl Tail {
         if sweep {
             self.sweep(now, &mut polled);
         }
-        let cut = self.read(now, &mut polled, sink);
-        // After reading, so that a file that was copied and cut is known to be cut when the copy is found.
-        if cut || (sweep && self.scan_is_due(now)) {
-            polled.more |= self.scan(now);
-            self.settle(now, &mut polled);
+        // After a restart nothing is held yet, so what was rotated can be found and read first: bingo's log tells a
+        // crash by what comes before a start.
+        if self.restored {
+            self.find_rotated(now, &mut polled);
         }
         self.read_archives(&mut polled, sink);
+        let cut = self.read(now, &mut polled, sink);
+        // While we run, what we hold comes first: only then is a file that was copied and cut known to be cut.
+        if cut || (sweep && !self.restored && self.scan_is_due(now)) {
+            self.find_rotated(now, &mut polled);
+        }
         self.let_go(now, &mut polled, sink);
         self.restored = false;
         // A long line may have made it grow.
@@ -403,6 +407,10 @@ impl Tail {
         // Retired files first: their lines are older.
         self.followers.sort_by_key(|follower| !follower.retired);
         for follower in &mut self.followers {
+            // What is live waits until what is older is read.
+            if polled.more && !follower.retired {
+                break;
+            }
             let limit = self.options.line_bytes;
             let path = std::mem::take(&mut follower.path);
             let turn = follower.read(&mut self.buffer, limit, budget, now.elapsed, &mut |line| {

@@ -164,6 +164,12 @@ impl Position {
         Ok(self.before.begins(&before[..len]))
     }
 
+    /// Whether this is more than the beginning of an empty file, of which nothing need be remembered: its inode may
+    /// be another's by now.
+    pub fn says_something(&self) -> bool {
+        self.has_head() || self.offset > 0
+    }
+
     /// Whether content alone may identify the file; an empty head would fit any.
     pub fn has_head(&self) -> bool {
         self.head.len > 0

@@ -45,9 +45,16 @@ impl Tail {
         due || !self.options.rotated.is_empty()
     }
 
+    /// Looks for rotated files that are new or hold what is still expected.
+    pub(super) fn find_rotated(&mut self, now: Now, polled: &mut Polled) {
+        polled.more |= self.scan(now);
+        self.settle(now, polled);
+    }
+
     /// Looks through the rotated copies of every followed file. Whether there is something new to read.
-    pub(super) fn scan(&mut self, now: Now) -> bool {
+    fn scan(&mut self, now: Now) -> bool {
         let before = self.followers.len() + self.archives.len();
+        self.rescan = false;
         let mut listing = Siblings::default();
         let rotated = &self.options.rotated;
         let siblings: Vec<(PathBuf, Sibling)> = self
@@ -74,7 +81,7 @@ impl Tail {
     }
 
     /// What was expected and is nowhere is gone. Said once. While something is undecided it may still turn up.
-    pub(super) fn settle(&mut self, now: Now, polled: &mut Polled) {
+    fn settle(&mut self, now: Now, polled: &mut Polled) {
         let expected = self.known.iter().any(|bookmark| bookmark.role != Role::Done);
         let since = *self.unsettled.get_or_insert(now.elapsed);
         if !expected {
@@ -263,8 +270,8 @@ impl Tail {
     ) -> io::Result<Option<Bookmark>> {
         let mut fitting = vec![];
         for (index, known) in self.known.iter().enumerate() {
-            let candidate =
-                known.position.id == id || (known.position.has_head() && !self.has_its_file(known));
+            let same_file = known.position.id == id && known.position.says_something();
+            let candidate = same_file || (known.position.has_head() && !self.has_its_file(known));
             if candidate && expected.admits(known) && known.position.fits(file, size)? {
                 fitting.push(index);
             }

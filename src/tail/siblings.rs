@@ -1,5 +1,6 @@
 //! Where the rotated copies of a file are: beside it under a longer name, or where the configuration says.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -88,7 +89,15 @@ impl Siblings {
             })
             .filter(|sibling| sibling.metadata.is_file())
             .collect();
-        siblings.sort_by_key(|sibling| (sibling.metadata.mtime(), sibling.metadata.mtime_nsec()));
+        // Of two of the same time the one with the larger number is older.
+        siblings.sort_by_key(|sibling| {
+            let metadata = &sibling.metadata;
+            (
+                metadata.mtime(),
+                metadata.mtime_nsec(),
+                Reverse(sibling.path.clone()),
+            )
+        });
         siblings
     }
 }

@@ -4,7 +4,9 @@
 //! A missing program fails the tests that need it and names the package; `make setup` installs them all.
 #![cfg(test)]
 
+mod demo;
 mod exposition;
 mod nginx;
 mod process;
+mod stand_in;
 mod support;
