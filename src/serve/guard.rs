@@ -75,15 +75,15 @@ impl State {
         }
     }
 
-    fn deadline(&self, limits: &Limits) -> (Instant, Limit) {
+    fn deadline(&self, limits: &Limits) -> (Instant, Option<Limit>) {
         let (span, limit) = match self.phase {
-            Phase::Head => (limits.header_time, Limit::HeaderTime),
-            Phase::Response | Phase::Flush => (limits.response_time, Limit::ResponseTime),
-            Phase::Idle => (limits.idle, Limit::Idle),
+            Phase::Head => (limits.header_time, Some(Limit::HeaderTime)),
+            Phase::Response | Phase::Flush => (limits.response_time, Some(Limit::ResponseTime)),
+            Phase::Idle => (limits.idle, None),
         };
         let due = (self.since + span, limit);
         match self.blocked.map(|blocked| blocked + limits.write_stall) {
-            Some(stalled) if stalled < due.0 => (stalled, Limit::WriteStall),
+            Some(stalled) if stalled < due.0 => (stalled, Some(Limit::WriteStall)),
             _ => due,
         }
     }
@@ -115,8 +115,9 @@ impl Guard {
         self.state().enter(Phase::Response, now());
     }
 
-    /// When the connection must be closed if nothing changes, and for which limit.
-    pub(super) fn deadline(&self, limits: &Limits) -> (Instant, Limit) {
+    /// When the connection must be closed if nothing changes, and for which limit; `None` where it has only been
+    /// kept for long enough ([`Limits::idle`]).
+    pub(super) fn deadline(&self, limits: &Limits) -> (Instant, Option<Limit>) {
         self.state().deadline(limits)
     }
 
@@ -247,33 +248,33 @@ mod tests {
         state.received(at(3));
         assert_eq!(
             state.deadline(&limits),
-            (at(5), Limit::HeaderTime),
+            (at(5), Some(Limit::HeaderTime)),
             "bytes of a head buy no time"
         );
         state.enter(Phase::Response, at(4));
-        assert_eq!(state.deadline(&limits), (at(34), Limit::ResponseTime));
+        assert_eq!(state.deadline(&limits), (at(34), Some(Limit::ResponseTime)));
         state.flushed(at(5));
         assert_eq!(
             state.deadline(&limits),
-            (at(34), Limit::ResponseTime),
+            (at(34), Some(Limit::ResponseTime)),
             "the body is not complete"
         );
         state.body_ended();
         assert_eq!(
             state.deadline(&limits),
-            (at(34), Limit::ResponseTime),
+            (at(34), Some(Limit::ResponseTime)),
             "nor flushed"
         );
         state.flushed(at(6));
-        assert_eq!(state.deadline(&limits), (at(126), Limit::Idle));
+        assert_eq!(state.deadline(&limits), (at(126), None));
         state.flushed(at(7));
         assert_eq!(
             state.deadline(&limits),
-            (at(126), Limit::Idle),
+            (at(126), None),
             "an empty flush is no request"
         );
         state.received(at(100));
-        assert_eq!(state.deadline(&limits), (at(105), Limit::HeaderTime));
+        assert_eq!(state.deadline(&limits), (at(105), Some(Limit::HeaderTime)));
     }
 
     #[tokio::test]
@@ -283,11 +284,11 @@ mod tests {
         guard.requested();
         assert!(guard.wrote(Poll::<()>::Pending).is_pending());
         let first = guard.deadline(&limits);
-        assert_eq!(first.1, Limit::WriteStall);
+        assert_eq!(first.1, Some(Limit::WriteStall));
         assert!(guard.wrote(Poll::<()>::Pending).is_pending());
         assert_eq!(guard.deadline(&limits), first);
         assert!(guard.wrote(Poll::Ready(())).is_ready());
-        assert_eq!(guard.deadline(&limits).1, Limit::ResponseTime);
+        assert_eq!(guard.deadline(&limits).1, Some(Limit::ResponseTime));
     }
 
     #[test]
@@ -298,7 +299,7 @@ mod tests {
         state.blocked = Some(start + seconds(25));
         assert_eq!(
             state.deadline(&limits()),
-            (start + seconds(30), Limit::ResponseTime)
+            (start + seconds(30), Some(Limit::ResponseTime))
         );
     }
 }
