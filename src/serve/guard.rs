@@ -75,18 +75,26 @@ impl State {
         }
     }
 
-    fn deadline(&self, limits: &Limits) -> (Instant, Limit) {
+    fn deadline(&self, limits: &Limits) -> (Instant, Option<Limit>) {
         let (span, limit) = match self.phase {
-            Phase::Head => (limits.header_time, Limit::HeaderTime),
-            Phase::Response | Phase::Flush => (limits.response_time, Limit::ResponseTime),
-            Phase::Idle => (limits.idle, Limit::Idle),
+            Phase::Head => (limits.header_time, Some(Limit::HeaderTime)),
+            Phase::Response | Phase::Flush => (limits.response_time, Some(Limit::ResponseTime)),
+            Phase::Idle => (limits.idle, None),
         };
         let due = (self.since + span, limit);
         match self.blocked.map(|blocked| blocked + limits.write_stall) {
-            Some(stalled) if stalled < due.0 => (stalled, Limit::WriteStall),
+            Some(stalled) if stalled < due.0 => (stalled, Some(Limit::WriteStall)),
             _ => due,
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "deadlines of connections are held against the clock that the runtime's timers go by"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// The shared handle to a connection's [`State`]; never contended.
@@ -95,7 +103,7 @@ pub(super) struct Guard(Arc<Mutex<State>>);
 
 impl Guard {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State::new(Instant::now()))))
+        Self(Arc::new(Mutex::new(State::new(now()))))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -104,11 +112,12 @@ impl Guard {
 
     /// A request's head is complete.
     pub(super) fn requested(&self) {
-        self.state().enter(Phase::Response, Instant::now());
+        self.state().enter(Phase::Response, now());
     }
 
-    /// When the connection must be closed if nothing changes, and for which limit.
-    pub(super) fn deadline(&self, limits: &Limits) -> (Instant, Limit) {
+    /// When the connection must be closed if nothing changes, and for which limit; `None` where it has only been
+    /// kept for long enough ([`Limits::idle`]).
+    pub(super) fn deadline(&self, limits: &Limits) -> (Instant, Option<Limit>) {
         self.state().deadline(limits)
     }
 
@@ -116,7 +125,7 @@ impl Guard {
     fn wrote<T>(&self, result: Poll<T>) -> Poll<T> {
         let mut state = self.state();
         match result {
-            Poll::Pending => state.blocked = state.blocked.or_else(|| Some(Instant::now())),
+            Poll::Pending => state.blocked = state.blocked.or_else(|| Some(now())),
             Poll::Ready(_) => state.blocked = None,
         }
         result
@@ -138,7 +147,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for GuardedStream<S> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            self.guard.state().received(Instant::now());
+            self.guard.state().received(now());
         }
         Poll::Ready(Ok(()))
     }
@@ -166,7 +175,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.stream).poll_flush(cx);
         if let Poll::Ready(Ok(())) = result {
-            self.guard.state().flushed(Instant::now());
+            self.guard.state().flushed(now());
         }
         self.guard.wrote(result)
     }
@@ -231,7 +240,7 @@ mod tests {
 
     #[test]
     fn each_phase_has_its_own_deadline() {
-        let start = Instant::now();
+        let start = now();
         let at = |s| start + seconds(s);
         let limits = limits();
 
@@ -239,33 +248,33 @@ mod tests {
         state.received(at(3));
         assert_eq!(
             state.deadline(&limits),
-            (at(5), Limit::HeaderTime),
+            (at(5), Some(Limit::HeaderTime)),
             "bytes of a head buy no time"
         );
         state.enter(Phase::Response, at(4));
-        assert_eq!(state.deadline(&limits), (at(34), Limit::ResponseTime));
+        assert_eq!(state.deadline(&limits), (at(34), Some(Limit::ResponseTime)));
         state.flushed(at(5));
         assert_eq!(
             state.deadline(&limits),
-            (at(34), Limit::ResponseTime),
+            (at(34), Some(Limit::ResponseTime)),
             "the body is not complete"
         );
         state.body_ended();
         assert_eq!(
             state.deadline(&limits),
-            (at(34), Limit::ResponseTime),
+            (at(34), Some(Limit::ResponseTime)),
             "nor flushed"
         );
         state.flushed(at(6));
-        assert_eq!(state.deadline(&limits), (at(126), Limit::Idle));
+        assert_eq!(state.deadline(&limits), (at(126), None));
         state.flushed(at(7));
         assert_eq!(
             state.deadline(&limits),
-            (at(126), Limit::Idle),
+            (at(126), None),
             "an empty flush is no request"
         );
         state.received(at(100));
-        assert_eq!(state.deadline(&limits), (at(105), Limit::HeaderTime));
+        assert_eq!(state.deadline(&limits), (at(105), Some(Limit::HeaderTime)));
     }
 
     #[tokio::test]
@@ -275,22 +284,22 @@ mod tests {
         guard.requested();
         assert!(guard.wrote(Poll::<()>::Pending).is_pending());
         let first = guard.deadline(&limits);
-        assert_eq!(first.1, Limit::WriteStall);
+        assert_eq!(first.1, Some(Limit::WriteStall));
         assert!(guard.wrote(Poll::<()>::Pending).is_pending());
         assert_eq!(guard.deadline(&limits), first);
         assert!(guard.wrote(Poll::Ready(())).is_ready());
-        assert_eq!(guard.deadline(&limits).1, Limit::ResponseTime);
+        assert_eq!(guard.deadline(&limits).1, Some(Limit::ResponseTime));
     }
 
     #[test]
     fn the_nearer_of_two_deadlines_wins() {
-        let start = Instant::now();
+        let start = now();
         let mut state = State::new(start);
         state.enter(Phase::Response, start);
         state.blocked = Some(start + seconds(25));
         assert_eq!(
             state.deadline(&limits()),
-            (start + seconds(30), Limit::ResponseTime)
+            (start + seconds(30), Some(Limit::ResponseTime))
         );
     }
 }

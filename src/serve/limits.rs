@@ -20,8 +20,6 @@ closed_set! {
         HeaderBytes = "header_bytes",
         /// [`Limits::body_bytes`]: answered 413, or 411 where the length was not announced, and closed.
         BodyBytes = "body_bytes",
-        /// [`Limits::idle`]: closed. Ordinary: clients keep connections for later.
-        Idle = "idle",
         /// [`Limits::write_stall`]: closed in the middle of a response.
         WriteStall = "write_stall",
         /// [`Limits::response_time`]: closed before or in the middle of a response.
@@ -48,7 +46,7 @@ pub struct Limits {
     /// `/-/reload`.
     pub body_bytes: u64,
     /// How long a connection may wait for its next request. Longer than the usual scrape interval of a minute, so
-    /// that a scraper finds its connection still open.
+    /// that a scraper finds its connection still open. Ends are not counted: they are how kept connections end.
     pub idle: Duration,
     /// How long a client may take not a single byte of a response. A pause that long is no slow network.
     pub write_stall: Duration,

@@ -251,10 +251,11 @@ impl Server {
                 }
                 debug!(%peer, %error, "connection failed");
             }
-            Err(limit) => {
+            Err(Some(limit)) => {
                 self.hits.count(limit);
                 debug!(%peer, %limit, "closing a connection over its limit");
             }
+            Err(None) => debug!(%peer, "closing an idle connection"),
         }
     }
 
