@@ -1,6 +1,6 @@
 //! Where the rotated copies of a file are: beside it under a longer name, or where the configuration says.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -88,6 +88,11 @@ impl Siblings {
             })
             .filter(|sibling| sibling.metadata.is_file())
             .collect();
+        // While both are there, one is made of the other, and the original is the one to read.
+        let plain: HashSet<PathBuf> = siblings.iter().map(|sibling| sibling.path.clone()).collect();
+        siblings.retain(|sibling| {
+            sibling.compression().is_none() || !plain.contains(&sibling.path.with_extension(""))
+        });
         siblings.sort_by_key(|sibling| (sibling.metadata.mtime(), sibling.metadata.mtime_nsec()));
         siblings
     }
