@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
@@ -26,6 +27,8 @@ pub(super) struct Archive {
     pub(super) position: Position,
     /// Of the compressed file.
     pub(super) stamp: Stamp,
+    /// What `reader` reads.
+    handle: Arc<File>,
     compression: Compression,
     /// Decompressed bytes modulo 2^32, as gzip's last member states them (RFC 1952, 2.3.1).
     stated_size: Option<u32>,
@@ -52,12 +55,16 @@ impl Archive {
     /// # Errors
     /// Those of reading; [`ErrorKind::UnexpectedEof`] where it is still being written.
     pub(super) fn open(path: PathBuf, file: PathBuf, compression: Compression) -> io::Result<Self> {
-        let handle = File::open(&file)?;
+        let handle = Arc::new(File::open(&file)?);
+        Self::begin(path, file, handle, compression)
+    }
+
+    fn begin(path: PathBuf, file: PathBuf, handle: Arc<File>, compression: Compression) -> io::Result<Self> {
         let metadata = handle.metadata()?;
         let stated_size = (compression == Compression::Gzip)
             .then(|| stated_size(&handle, metadata.len()))
             .transpose()?;
-        let buffered = BufReader::with_capacity(64 * 1024, handle);
+        let buffered = BufReader::with_capacity(64 * 1024, Arc::clone(&handle));
         let reader: Box<dyn Read + Send> = match compression {
             Compression::Gzip => Box::new(MultiGzDecoder::new(buffered)),
             Compression::Zstd => Box::new(ZstdFrames {
@@ -72,6 +79,7 @@ impl Archive {
             file,
             position,
             stamp,
+            handle,
             compression,
             stated_size,
             reader,
@@ -107,11 +115,15 @@ impl Archive {
     /// Goes back to the beginning of the content.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open).
+    /// Those of reading.
     pub(super) fn restart(&mut self) -> io::Result<()> {
-        *self = Self::open(
+        // Not by its name: another file may have it by now.
+        let handle = Arc::clone(&self.handle);
+        (&*handle).rewind()?;
+        *self = Self::begin(
             std::mem::take(&mut self.path),
             std::mem::take(&mut self.file),
+            handle,
             self.compression,
         )?;
         Ok(())
@@ -126,8 +138,10 @@ impl Archive {
         let filled = self.pending_start + self.pending.len() as u64;
         let before = self.position.before;
         if filled < self.position.offset {
+            // A copy made before we last read the original, which a writer still had. The head that it was found
+            // by is a whole one: a shorter head reaches as far as the position.
             if end {
-                return Ok(Step::Another);
+                return Ok(Step::End(0));
             }
             self.forget(self.pending.len().saturating_sub(BEFORE_BYTES));
             return Ok(Step::More(0));

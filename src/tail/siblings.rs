@@ -1,7 +1,7 @@
 //! Where the rotated copies of a file are: beside it under a longer name, or where the configuration says.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -89,6 +89,11 @@ impl Siblings {
             })
             .filter(|sibling| sibling.metadata.is_file())
             .collect();
+        // While both are there, one is made of the other, and the original is the one to read.
+        let plain: HashSet<PathBuf> = siblings.iter().map(|sibling| sibling.path.clone()).collect();
+        siblings.retain(|sibling| {
+            sibling.compression().is_none() || !plain.contains(&sibling.path.with_extension(""))
+        });
         // Of two of the same time the one with the larger number is older.
         siblings.sort_by_key(|sibling| {
             let metadata = &sibling.metadata;
