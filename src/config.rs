@@ -48,6 +48,8 @@ pub struct Config {
 pub struct Access {
     /// Absolute paths and globs that parse; none switches the source off.
     pub paths: Vec<String>,
+    /// Where rotated copies go besides the file's own directory; absolute globs that parse.
+    pub rotated: Vec<String>,
     /// How lines are written.
     pub format: Format,
     /// JSON keys that stand for our fields, over the built-in aliases; dots reach into nested objects.

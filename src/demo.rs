@@ -25,8 +25,8 @@ use tokio::sync::oneshot;
 use self::files::LogFile;
 use crate::cli::{Cli, Demo, ReadFrom};
 use crate::clock::Clock;
-use crate::config::{Access, Config};
-use crate::decode::Format;
+use crate::config::{Access, App, Config};
+use crate::decode::{DurationUnit, Format};
 use crate::record::UnixMillis;
 use crate::simulate::main_log::{Message, Said};
 use crate::simulate::story::{Scene, Story};
@@ -120,12 +120,17 @@ impl Stage {
         let shown = shown.context("the demo's directory must be UTF-8; set TMPDIR, or --keep")?;
         let logs = glob::Pattern::escape(shown);
         config.access = Access {
+            rotated: vec![],
             paths: vec![format!("{logs}/access.log")],
             format: Format::Auto,
             fields: BTreeMap::new(),
             upstreams: UPSTREAMS.map(str::to_owned).into(),
         };
-        // bingo's own logs are `{logs}/*/main.log`: written, but not followed by this release.
+        config.app = App {
+            paths: vec![format!("{logs}/*/main.log")],
+            fields: BTreeMap::new(),
+            duration_unit: Some(DurationUnit::Nanoseconds),
+        };
         Ok(())
     }
 

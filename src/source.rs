@@ -98,13 +98,18 @@ pub struct Snapshot {
 impl Source {
     /// The proxy's access log, counted from zero.
     pub fn access(model: Arc<Model>, read_from: ReadFrom) -> Self {
-        let tail = Tail::new(options(&model, &model.config.access.paths, read_from));
+        let tail = Tail::new(options(
+            &model,
+            &model.config.access.paths,
+            &model.config.access.rotated,
+            read_from,
+        ));
         Self::new(Counts::Access(Tally::new(&model)), tail, model)
     }
 
     /// bingo's own log, counted from zero.
     pub fn app(model: Arc<Model>, read_from: ReadFrom) -> Self {
-        let tail = Tail::new(options(&model, &model.config.app.paths, read_from));
+        let tail = Tail::new(options(&model, &model.config.app.paths, &[], read_from));
         Self::new(Counts::App(AppTally::new(&model)), tail, model)
     }
 
@@ -230,13 +235,13 @@ impl Source {
     }
 }
 
-fn options(model: &Model, paths: &[String], read_from: ReadFrom) -> Options {
+fn options(model: &Model, paths: &[String], rotated: &[String], read_from: ReadFrom) -> Options {
     Options {
         paths: paths.to_vec(),
         read_from,
         line_bytes: model.config.limits.line_bytes,
         files: model.config.limits.files,
-        rotated: vec![],
+        rotated: rotated.to_vec(),
     }
 }
 

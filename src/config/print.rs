@@ -60,8 +60,9 @@ fn access_source(access: &Access) -> String {
         .iter()
         .map(|(field, key)| format!("{field}: {}", quoted(key)));
     format!(
-        "    paths: {}\n    format: {format}\n    fields: {{{}}}\n    upstreams: {}\n",
+        "    paths: {}\n    rotated: {}\n    format: {format}\n    fields: {{{}}}\n    upstreams: {}\n",
         list(&access.paths),
+        list(&access.rotated),
         fields.collect::<Vec<_>>().join(", "),
         list(&access.upstreams),
     )

@@ -13,12 +13,7 @@ pub(super) fn access(
     overrides: &Overrides,
     limits: &Limits,
 ) -> Result<Access, ConfigError> {
-    if let Some(glob) = raw.rotated.first() {
-        let problem = format!(
-            "sources.access.rotated: expected []: further places for rotated files are not in release {RELEASE}"
-        );
-        return Err(ConfigError::at(&glob.referenced, problem));
-    }
+    let rotated = all("sources.access.rotated", &raw.rotated, scalar::path)?;
     let format = raw.format.as_ref().map(format).transpose()?.unwrap_or_default();
     let fields = raw
         .fields
@@ -38,6 +33,7 @@ pub(super) fn access(
     )?;
     Ok(Access {
         paths,
+        rotated,
         format,
         fields,
         upstreams,

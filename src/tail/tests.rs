@@ -452,6 +452,22 @@ fn lines_that_are_all_alike() {
 }
 
 #[test]
+fn rotated_into_another_directory() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    fs::create_dir(bench.at("old")).unwrap();
+    bench.tail.options.rotated = vec![bench.at("old/*").to_str().unwrap().to_owned()];
+    bench.append("a.log", "0\n");
+    bench.poll();
+    bench.append("a.log", "1\n");
+    bench.rename("a.log", "old/a.log.1");
+    bench.gzip("old/a.log.1");
+    bench.append("a.log", "2\n");
+    bench.restart();
+    assert_eq!(bench.poll(), ["1", "2"]);
+    assert!(!bench.last.gap);
+}
+
+#[test]
 fn the_same_for_zstd() {
     let mut bench = Bench::new("a.log", ReadFrom::End);
     bench.append("a.log", "old\n");
