@@ -147,6 +147,17 @@ pub(super) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, 
 }
 
 impl Position {
+    /// At the beginning of a file whose content is known again before any of it was read: a copy of it must not be
+    /// taken for another.
+    pub fn beginning(file: &File, id: FileId) -> io::Result<Self> {
+        let mut head = [0; HEAD_BYTES];
+        let len = read_head(file, &mut head)?;
+        Ok(Self {
+            head: Fingerprint::of(&head[..len]),
+            ..Self::start(id)
+        })
+    }
+
     /// Whether this position means something in a plain file of `size` bytes: the same content as far as we
     /// know it. A copy that ends before our position can only be told by a whole head.
     pub fn fits(&self, file: &File, size: u64) -> io::Result<bool> {

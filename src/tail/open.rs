@@ -119,9 +119,10 @@ impl Tail {
                 self.remember_siblings(path);
                 self.first_position(&file, id, metadata.len())?
             }
-            _ => self
-                .resumed(&file, id, metadata.len())?
-                .unwrap_or(Position::start(id)),
+            _ => match self.resumed(&file, id, metadata.len())? {
+                Some(position) => position,
+                None => Position::beginning(&file, id)?,
+            },
         };
         self.blocked.remove(path);
         info!(path = %path.display(), position = position.offset, "following");
@@ -132,7 +133,7 @@ impl Tail {
 
     fn first_position(&self, file: &File, id: FileId, size: u64) -> io::Result<Position> {
         match self.options.read_from {
-            ReadFrom::Beginning => Ok(Position::start(id)),
+            ReadFrom::Beginning => Position::beginning(file, id),
             ReadFrom::End => Position::at_end(file, id, size, self.options.line_bytes),
         }
     }

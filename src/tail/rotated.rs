@@ -1,7 +1,7 @@
 //! Finding again what was rotated: while we were away, or more often than we looked. A rotated file is known by
 //! what it holds, not by its name; one that nobody knows is new and is read from its beginning.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -28,18 +28,16 @@ const UNDECIDED: Duration = Duration::from_secs(10);
 /// A directory changed this recently may change again within the same tick of its time stamp.
 const SETTLED: UnixMillis = 2_000;
 
+/// How often at once a directory is looked through in which names are passed on.
+const SCANS: usize = 3;
+
 impl Tail {
     /// Whether a directory with rotated files changed since the last scan, or something was left to look at.
     pub(super) fn scan_is_due(&mut self, now: Now) -> bool {
-        let directories: BTreeSet<PathBuf> = self.origins().iter().map(|path| parent(path)).collect();
         let mut due = std::mem::take(&mut self.rescan);
-        for directory in directories {
-            let Ok(metadata) = fs::metadata(&directory) else {
-                continue;
-            };
-            let stamp = (metadata.mtime(), metadata.mtime_nsec());
+        for (directory, stamp) in self.directory_stamps() {
             let changed = self.scanned.insert(directory, stamp) != Some(stamp);
-            let fresh = now.unix.saturating_sub(metadata.mtime().saturating_mul(1_000)) < SETTLED;
+            let fresh = now.unix.saturating_sub(stamp.0.saturating_mul(1_000)) < SETTLED;
             due |= changed || fresh;
         }
         due || !self.options.rotated.is_empty()
@@ -51,10 +49,23 @@ impl Tail {
         self.settle(now, polled);
     }
 
-    /// Looks through the rotated copies of every followed file. Whether there is something new to read.
+    /// Looks through the rotated copies of every followed file. Whether there is something new to read. Where names
+    /// were passed on meanwhile, a file may have been missed, and it looks again.
     fn scan(&mut self, now: Now) -> bool {
         let before = self.followers.len() + self.archives.len();
-        self.rescan = false;
+        for _ in 0..SCANS {
+            let stamps = self.directory_stamps();
+            self.rescan = false;
+            self.look_through(now);
+            if stamps == self.directory_stamps() {
+                break;
+            }
+            self.rescan = true;
+        }
+        self.followers.len() + self.archives.len() > before
+    }
+
+    fn look_through(&mut self, now: Now) {
         let mut listing = Siblings::default();
         let rotated = &self.options.rotated;
         let siblings: Vec<(PathBuf, Sibling)> = self
@@ -77,7 +88,6 @@ impl Tail {
                 self.rescan = true;
             }
         }
-        self.followers.len() + self.archives.len() > before
     }
 
     /// What was expected and is nowhere is gone. Said once. While something is undecided it may still turn up.
@@ -156,7 +166,17 @@ impl Tail {
             .collect()
     }
 
-    fn take_up(&mut self, path: &Path, sibling: &Sibling, now: Now) -> io::Result<()> {
+    /// Directories with rotated files, and when they last changed.
+    fn directory_stamps(&self) -> BTreeMap<PathBuf, (i64, i64)> {
+        let directories: BTreeSet<PathBuf> = self.origins().iter().map(|path| parent(path)).collect();
+        let stamp = |directory: PathBuf| {
+            let metadata = fs::metadata(&directory).ok()?;
+            Some((directory, (metadata.mtime(), metadata.mtime_nsec())))
+        };
+        directories.into_iter().filter_map(stamp).collect()
+    }
+
+    pub(super) fn take_up(&mut self, path: &Path, sibling: &Sibling, now: Now) -> io::Result<()> {
         let (id, stamp) = (FileId::from(&sibling.metadata), Stamp::from(&sibling.metadata));
         let held = self.followers.iter().any(|follower| follower.position.id == id)
             || self.archives.iter().any(|archive| archive.position.id == id);
@@ -177,7 +197,9 @@ impl Tail {
 
     fn take_up_plain(&mut self, path: &Path, sibling: &Sibling, now: Now) -> io::Result<()> {
         let file = File::open(&sibling.path)?;
-        let (id, stamp) = (FileId::from(&sibling.metadata), Stamp::from(&sibling.metadata));
+        let metadata = file.metadata()?;
+        let (id, stamp) = (FileId::from(&metadata), Stamp::from(&metadata));
+        sibling.must_be(id)?;
         let size = stamp.size;
         let mut known = self.find_known(&file, id, size, Expected::Only)?;
         if known.is_none() {
@@ -212,7 +234,7 @@ impl Tail {
                 );
                 return Ok(());
             }
-            None => Position::start(id),
+            None => Position::beginning(&file, id)?,
         };
         info!(path = %sibling.path.display(), position = position.offset, "reading a rotated file");
         let mut follower = Follower::new(path.to_owned(), file, position, now.elapsed);
@@ -228,6 +250,7 @@ impl Tail {
         compression: Compression,
     ) -> io::Result<()> {
         let mut archive = Archive::open(path.to_owned(), sibling.path.clone(), compression)?;
+        sibling.must_be(archive.position.id)?;
         let mut known = self.find_archived(&archive, Expected::Only);
         if known.is_none() {
             if self

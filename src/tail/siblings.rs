@@ -4,11 +4,13 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::discover::parent;
+use super::identity::FileId;
 use crate::record::UnixMillis;
 
 /// Parts of a rotated file's name that are no numbers.
@@ -39,6 +41,15 @@ impl Sibling {
             "gz" => Some(Compression::Gzip),
             "zst" => Some(Compression::Zstd),
             _ => None,
+        }
+    }
+
+    /// Refuses what was opened if it is another file: names are passed on while they are looked through.
+    pub(super) fn must_be(&self, opened: FileId) -> io::Result<()> {
+        if opened == FileId::from(&self.metadata) {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::NotFound, "renamed meanwhile"))
         }
     }
 

@@ -652,4 +652,51 @@ fn a_file_beside_its_compressed_copy_is_counted_once() {
     }
 }
 
+/// Between a look at a directory and opening what was seen there, logrotate passes the names on.
+#[test]
+fn a_name_that_leads_to_another_file_by_now() {
+    for extension in ["", ".gz"] {
+        let mut bench = Bench::new("a.log", ReadFrom::End);
+        bench.poll();
+        bench.restart();
+        for (name, numbers) in [("a.log.2", 0..200), ("a.log.1", 200..400)] {
+            bench.append(name, &many(numbers));
+            if extension == ".gz" {
+                bench.gzip(name);
+            }
+        }
+        bench.append("a.log", "next\n");
+        let [older, newer] = ["a.log.2", "a.log.1"].map(|name| bench.at(&format!("{name}{extension}")));
+        let seen = siblings::Sibling {
+            metadata: fs::metadata(&older).unwrap(),
+            path: newer,
+        };
+        let now = Clock::start().now();
+        assert!(bench.tail.take_up(&bench.at("a.log"), &seen, now).is_err());
+        bench.poll();
+        assert_eq!(bench.lines.len(), 401);
+    }
+}
+
+/// A start between logrotate's copy and its truncate, of a log that nobody has read yet.
+#[test]
+fn a_log_and_its_copy_that_are_both_new_at_a_start() {
+    for lines in [3, 200] {
+        let mut bench = Bench::new("a.log", ReadFrom::End);
+        bench.poll();
+        bench.restart();
+        bench.append("a.log", &many(0..lines));
+        fs::copy(bench.at("a.log"), bench.at("a.log.1")).unwrap();
+        bench.poll();
+        bench.restart();
+        bench.poll();
+        File::create(bench.at("a.log")).unwrap();
+        bench.poll();
+        bench.append("a.log", "next\n");
+        bench.poll();
+        assert_eq!(bench.lines.len(), lines + 1);
+        assert!(!bench.last.gap);
+    }
+}
+
 mod model;
