@@ -1,16 +1,18 @@
 # make setup   install what the tests need besides Rust, where it is missing (Debian)
 # make test    everything a change must pass
+# make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test run
+.PHONY: setup test torture run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
-PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip
+PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
+	zstd:zstd
 # Of PyPI, the strictest reader of OpenMetrics.
 PARSER := prometheus-client==0.26.0
 
@@ -45,6 +47,9 @@ test: setup
 	part cargo test --locked
 	export RUSTDOCFLAGS='-D warnings'
 	part cargo doc --locked --no-deps
+
+torture: setup
+	@TORTURE_SECONDS=$${TORTURE_SECONDS:-7200} cargo test --locked --test e2e torture::every_line
 
 run:
 	@cargo run --locked --release -- $(ARGS)

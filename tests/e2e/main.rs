@@ -10,3 +10,4 @@ mod nginx;
 mod process;
 mod stand_in;
 mod support;
+mod torture;

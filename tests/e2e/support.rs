@@ -3,8 +3,10 @@
 pub(crate) mod clock;
 pub(crate) mod exporter;
 pub(crate) mod exposition;
+pub(crate) mod floor;
 pub(crate) mod http;
 pub(crate) mod log;
+pub(crate) mod logrotate;
 pub(crate) mod nginx;
 pub(crate) mod ports;
 pub(crate) mod process;

@@ -42,6 +42,11 @@ pub(crate) fn pause(duration: Duration) {
     thread::sleep(duration);
 }
 
+/// Lets time pass up to a moment: the pace of a writer, which must not drift.
+pub(crate) fn pause_until(moment: Instant) {
+    pause(moment.saturating_duration_since(now()));
+}
+
 /// For measuring how long something took.
 #[expect(clippy::disallowed_methods, reason = "tests are an edge of the program")]
 pub(crate) fn now() -> Instant {

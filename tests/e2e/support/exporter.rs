@@ -1,15 +1,14 @@
 //! The program under test.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use super::clock::{DEADLINE, now, pause, wait_until};
 use super::exposition::Exposition;
@@ -18,6 +17,9 @@ use super::process::{Process, run};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_bingo-exporter");
 
+/// What systemd tells a service its state directory by.
+pub(crate) const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
+
 /// Scrapes closer together than this may be answered from one look at the logs.
 const SHARED_PASS: Duration = Duration::from_millis(250);
 
@@ -25,6 +27,7 @@ pub(crate) struct Exporter {
     pub(crate) address: SocketAddr,
     process: Process,
     last_scrape: Mutex<Option<Instant>>,
+    _state: Option<TempDir>,
 }
 
 impl Exporter {
@@ -39,12 +42,14 @@ impl Exporter {
     /// Starts it, with anything about it that a test wants otherwise, and waits until it listens.
     #[track_caller]
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        let state = give_state(command);
         let process = Process::start(command, "the exporter");
         let address = process.wait_said("the address it listens on", listening);
         Self {
             address,
             process,
             last_scrape: Mutex::new(None),
+            _state: state,
         }
     }
 
@@ -109,39 +114,36 @@ impl Exporter {
     }
 }
 
-/// The exporter on a free port, not started yet.
+/// The exporter, not started yet; on a free port unless the arguments say otherwise.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
-    command
-        .args(["--web.listen-address", "127.0.0.1:0"])
-        .args(args)
-        .env("STATE_DIRECTORY", state_directory());
+    if !args.contains(&"--web.listen-address") {
+        command.args(["--web.listen-address", "127.0.0.1:0"]);
+    }
+    command.args(args);
     command
 }
 
-/// A directory of its own for each exporter that is not told another, writable by whatever user it runs as.
-fn state_directory() -> PathBuf {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let name = format!(
-        "state-{}-{}",
-        std::process::id(),
-        NUMBER.fetch_add(1, Ordering::Relaxed)
-    );
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::create_dir(&path).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
-    path
+/// A directory of its own for each exporter that is not told one, writable by whatever user it runs as. Without,
+/// those that root runs would all meet in the default one.
+fn give_state(command: &mut Command) -> Option<TempDir> {
+    let told = command.get_args().any(|arg| arg == "--state.dir")
+        || command.get_envs().any(|(name, _)| name == STATE_DIRECTORY);
+    if told {
+        return None;
+    }
+    let state = TempDir::new().unwrap();
+    fs::set_permissions(state.path(), Permissions::from_mode(0o777)).unwrap();
+    command.env(STATE_DIRECTORY, state.path());
+    Some(state)
 }
 
 /// Runs it with these arguments alone, to its end.
 #[track_caller]
 pub(crate) fn run_to_end(args: &[&str]) -> Output {
-    run(
-        Command::new(BINARY)
-            .args(args)
-            .env("STATE_DIRECTORY", state_directory()),
-        "the exporter",
-    )
+    let mut command = Command::new(BINARY);
+    let _state = give_state(command.args(args));
+    run(&mut command, "the exporter")
 }
 
 /// Where it listens, from its log: a logfmt line with `msg=listening` and `address=127.0.0.1:PORT`.

@@ -9,8 +9,9 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::clock::{DEADLINE, wait_for};
+use super::logrotate::Logrotate;
 use super::ports::free_port;
-use super::process::{Process, program, run};
+use super::process::{Process, program};
 
 pub(crate) struct Nginx {
     pub(crate) address: SocketAddr,
@@ -115,23 +116,6 @@ fn configuration(dir: &Path, http: &str) -> String {
 /// Runs logrotate on a file of nginx's, the way Debian's package does: rename, create, ask for reopening.
 #[track_caller]
 pub(crate) fn logrotate(nginx: &Nginx, log: &Path) {
-    let configuration = nginx.file("logrotate.conf");
-    let text = format!(
-        "{} {{\n rotate 99\n create\n nocompress\n missingok\n postrotate\n kill -USR1 {}\n endscript\n}}\n",
-        log.display(),
-        nginx.id()
-    );
-    fs::write(&configuration, text).unwrap();
-    let mut command = program("logrotate");
-    command
-        .arg("--force")
-        .arg("--state")
-        .arg(nginx.file("logrotate.state"))
-        .arg(&configuration);
-    let output = run(&mut command, "logrotate");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let postrotate = format!("kill -USR1 {}", nginx.id());
+    Logrotate::new(nginx.dir.path(), log, &["create", "nocompress"], &postrotate).force();
 }
