@@ -253,12 +253,12 @@ impl Tail {
             .archives
             .iter()
             .map(|archive| archive.bookmark(Role::Rotated));
+        let held = followed
+            .chain(archives)
+            .filter(|bookmark| bookmark.position.says_something());
         let looked = self.patterns.iter().filter(|pattern| pattern.looked);
         Memory {
-            bookmarks: followed
-                .chain(archives)
-                .chain(self.known.iter().cloned())
-                .collect(),
+            bookmarks: held.chain(self.known.iter().cloned()).collect(),
             patterns: looked.map(|pattern| pattern.as_str().to_owned()).collect(),
             since: self.since,
         }

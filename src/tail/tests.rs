@@ -699,4 +699,26 @@ fn a_log_and_its_copy_that_are_both_new_at_a_start() {
     }
 }
 
+#[test]
+fn an_empty_log_over_restarts_is_no_loss() {
+    let mut bench = Bench::new("a.log", ReadFrom::End);
+    bench.poll();
+    bench.append("a.log", "1\n");
+    bench.poll();
+    for number in 1..=3 {
+        let name = format!("a.log.{number}");
+        bench.rename("a.log", &name);
+        if number == 2 {
+            bench.gzip(&name);
+        }
+        bench.append("a.log", "");
+        for _ in 0..3 {
+            bench.pass();
+            assert!(!bench.last.gap);
+            bench.restart();
+        }
+    }
+    assert_eq!(bench.lines, ["1"]);
+}
+
 mod model;
