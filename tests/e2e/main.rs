@@ -9,4 +9,5 @@ mod exposition;
 mod nginx;
 mod process;
 mod stand_in;
+mod stand_ins;
 mod support;
