@@ -20,6 +20,9 @@ const NAME: &str = "bingo-exporter";
 
 const DEMO: &str = "demo";
 
+/// Arguments that the demo has values of its own for.
+const OWN_OF_DEMO: [&str; 4] = ["source_access", "source_app", "read_from", "state_dir"];
+
 /// What a later release brings, and what holds until then. Refused, since to ignore it would look like it worked.
 const LATER: &[(&str, &str)] = &[
     (
@@ -214,12 +217,11 @@ pub fn parse(
         .map_err(|error| usage(&error, None))?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error, None))?;
     if subcommand == Some(Subcommand::Demo) {
-        if let Some(flag) = first_given(&matches, &["source_access", "read_from"]) {
+        if let Some(flag) = first_given(&matches, &OWN_OF_DEMO) {
             return Err(Exit::usage(format!(
                 "demo brings its own logs and state: leave {flag} out"
             )));
         }
-        cli.read_from = ReadFrom::Beginning;
         cli.demo = Some(Demo::from_arg_matches(&matches).map_err(|error| usage(&error, None))?);
     }
     Ok(cli)

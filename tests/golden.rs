@@ -12,9 +12,14 @@ use bingo_exporter::clock::Now;
 use bingo_exporter::config::{Config, Overrides};
 use bingo_exporter::metrics::{Own, Scrape};
 use bingo_exporter::model::Model;
+use bingo_exporter::record::EventKind;
 use bingo_exporter::serve::negotiate;
+use bingo_exporter::simulate::main_log::{Message, Said};
+use bingo_exporter::simulate::story::{Phase, Scene, Story};
+use bingo_exporter::simulate::{LOG_IDS, Options, Simulation, What};
 use bingo_exporter::source::Source;
 use bingo_exporter::tail::ReadFrom;
+use tempfile::TempDir;
 
 /// 2026-11-23T20:00:30Z, shortly after the lines of the fixtures.
 const NOW: Now = Now {
@@ -22,19 +27,31 @@ const NOW: Now = Now {
     elapsed: Duration::ZERO,
 };
 
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn updates() -> bool {
+    env::var_os("UPDATE_GOLDEN").is_some()
+}
+
 /// Reads `tests/golden/NAME.log`, an access log, and `tests/golden/NAME/*/main.log`, bingo's own, whichever is there,
 /// under `NAME.yaml`, or under the built-in profile, and compares with `NAME.prom`.
 #[track_caller]
 fn check(name: &str) {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let fixture = |extension: &str| golden.join(format!("{name}.{extension}"));
+    let mut sources = sources(&golden(), name);
+    pass(&mut sources);
+    compare(name, &exposition(&sources));
+}
+
+fn sources(dir: &Path, name: &str) -> Vec<Source> {
     let text = |path: PathBuf| path.to_str().unwrap().to_owned();
-    let (access, app) = (fixture("log"), golden.join(name));
+    let (access, app) = (dir.join(format!("{name}.log")), dir.join(name));
     let overrides = Overrides {
         access: vec![text(access.clone())],
         app: vec![text(app.join("*/main.log"))],
     };
-    let config = Some(fixture("yaml")).filter(|path| path.exists());
+    let config = Some(dir.join(format!("{name}.yaml"))).filter(|path| path.exists());
     let config = Config::load(config.as_deref(), &overrides).unwrap();
     let model = Arc::new(Model::new(config).unwrap());
     let mut sources = vec![];
@@ -44,22 +61,35 @@ fn check(name: &str) {
     if app.exists() {
         sources.push(Source::app(model, ReadFrom::Beginning));
     }
-    let snapshot = |mut source: Source| {
+    sources
+}
+
+fn pass(sources: &mut [Source]) {
+    for source in sources {
         source.pass(NOW, true);
-        Arc::new(source.snapshot(NOW, 0))
-    };
+    }
+}
+
+fn exposition(sources: &[Source]) -> String {
     let scrape = Scrape {
-        sources: sources.into_iter().map(snapshot).collect(),
+        sources: sources
+            .iter()
+            .map(|source| Arc::new(source.snapshot(NOW, 0)))
+            .collect(),
         now: NOW,
         saved: true,
         own: Own::default(),
     };
-    let seen = sorted(&negotiate::classic(&scrape.openmetrics().unwrap()));
+    sorted(&negotiate::classic(&scrape.openmetrics().unwrap()))
+}
 
-    if env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(fixture("prom"), &seen).unwrap();
+#[track_caller]
+fn compare(name: &str, seen: &str) {
+    let path = golden().join(format!("{name}.prom"));
+    if updates() {
+        fs::write(&path, seen).unwrap();
     }
-    let expected = fs::read_to_string(fixture("prom")).unwrap_or_default();
+    let expected = fs::read_to_string(&path).unwrap_or_default();
     let differences: Vec<String> = seen
         .lines()
         .filter(|line| !expected.lines().any(|other| other == *line))
@@ -122,4 +152,113 @@ fn bingos_own_log() {
 #[test]
 fn bingos_own_log_with_durations() {
     check("app-durations");
+}
+
+/// What only the logs may hold.
+const CANARY: &str = "hunter2-canary";
+
+/// A short day of both nodes: every event, both forms of the offset, a crash, refusals, a node gone bad and
+/// restarted gracefully, and a rotation, which is played as it happened. `day.log`, `day/*/main.log.1` and `day/*/main.log` are the
+/// simulation's; `UPDATE_GOLDEN` makes them again.
+#[test]
+fn a_recorded_day() {
+    if updates() {
+        record_the_day();
+    }
+    let (from, to) = (golden(), TempDir::new().unwrap());
+    let copy = |from: PathBuf, to: PathBuf| {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+    };
+    copy(from.join("day.log"), to.path().join("day.log"));
+    let logs = LOG_IDS.map(|id| (from.join("day").join(id), to.path().join("day").join(id)));
+    for (from, to) in &logs {
+        copy(from.join("main.log.1"), to.join("main.log"));
+    }
+    let mut sources = sources(to.path(), "day");
+    pass(&mut sources);
+    for (from, to) in &logs {
+        fs::rename(to.join("main.log"), to.join("main.log.1")).unwrap();
+        copy(from.join("main.log"), to.join("main.log"));
+    }
+    pass(&mut sources);
+    let seen = exposition(&sources);
+    compare("day", &seen);
+
+    assert!(!seen.contains(CANARY));
+    for event in EventKind::ALL {
+        let happened = LOG_IDS.iter().any(|id| {
+            let labels = format!("{{log_id=\"{id}\",event=\"{}\"}}", event.as_str());
+            seen.contains(&format!("bingo_app_last_event_timestamp_seconds{labels}"))
+        });
+        assert!(happened, "no {event:?}");
+    }
+}
+
+fn record_the_day() {
+    let phase = |scene, seconds, rps| Phase { scene, seconds, rps };
+    let story = Story::new([
+        phase(Scene::Healthy, 5, 3),
+        // One node alone under more than its limit.
+        phase(Scene::Crash, 1, 120),
+        phase(Scene::Healthy, 8, 3),
+        phase(Scene::BadNode, 3, 3),
+        phase(Scene::Healthy, 5, 3),
+    ]);
+    let seconds = i64::from(story.timeline().1);
+    let start = NOW.unix - 60_000;
+    // What happens does not depend on the offset: each node can have its own.
+    for (node, offset_minutes) in [(0, 0), (1, 300)] {
+        let mut simulation = Simulation::new(&Options {
+            seed: 4,
+            start,
+            story: story.clone(),
+            offset_minutes,
+            env: vec![format!("SECRET={CANARY}")],
+        });
+        let (mut access, mut main, mut quotas) = (vec![], [String::new(), String::new()], 0);
+        for entry in simulation.step(start + seconds * 1000 - 1) {
+            match entry.what {
+                What::Access(exchange) => access.extend(exchange.json(offset_minutes)),
+                What::Main { node: at, said, line } if at == node => {
+                    let late = entry.time >= start + seconds * 500;
+                    let file = &mut main[usize::from(late)];
+                    match said {
+                        // The flood is thinned.
+                        Said::Message(Message::QuotaUpdated) => {
+                            quotas += 1;
+                            if quotas % 20 != 1 {
+                                continue;
+                            }
+                        }
+                        // The simulation's initialization never fails.
+                        Said::Message(message @ Message::CoreInitializationFinished) if late => {
+                            file.push_str(&reworded(&line, message, Message::FailedInitializationRequest));
+                        }
+                        _ => {}
+                    }
+                    file.push_str(&line);
+                }
+                What::Main { .. } => {}
+            }
+        }
+        let dir = golden().join("day").join(LOG_IDS[node]);
+        fs::create_dir_all(&dir).unwrap();
+        let [first, second] = main;
+        fs::write(dir.join("main.log.1"), first).unwrap();
+        fs::write(dir.join("main.log"), second).unwrap();
+        if node == 0 {
+            fs::write(golden().join("day.log"), access).unwrap();
+        }
+    }
+}
+
+/// The line of another message of the same moment.
+fn reworded(line: &str, from: Message, to: Message) -> String {
+    let (from, to) = (from.parts(), to.parts());
+    [(from.0, to.0), (from.1, to.1), (from.2, to.2)]
+        .iter()
+        .fold(line.to_owned(), |line, (from, to)| {
+            line.replacen(&format!("\"{from}\""), &format!("\"{to}\""), 1)
+        })
 }

@@ -145,10 +145,7 @@ fn the_demo_and_its_flags() {
     let address = "--web.listen-address";
     let cli = run(&[address, ":1", "demo", "--log.level=debug", address, ":2"], &[]).unwrap();
     assert_eq!(cli.listen_addresses.len(), 2);
-    assert_eq!(
-        (cli.log_level, cli.read_from),
-        (Level::DEBUG, ReadFrom::Beginning)
-    );
+    assert_eq!(cli.log_level, Level::DEBUG);
 
     let help = run(&["demo", "--help"], &[]).unwrap_err().message;
     assert!(
@@ -172,16 +169,17 @@ fn the_demo_and_its_flags() {
         &[],
         "invalid value '0' for '--rps <N>': 0 is not in 1..=5000; see bingo-exporter --help",
     );
-    refused(
-        &["--source.access", "/a", "demo"],
-        &[],
-        "demo brings its own logs and state: leave --source.access out",
-    );
-    refused(
-        &["demo"],
-        &[("BINGO_EXPORTER_SOURCE_READ_FROM", "end")],
-        "demo brings its own logs and state: leave --source.read-from out",
-    );
+    for flag in [
+        "--source.access",
+        "--source.app",
+        "--source.read-from",
+        "--state.dir",
+    ] {
+        let expect = format!("demo brings its own logs and state: leave {flag} out");
+        let value = if flag.ends_with("from") { "end" } else { "/a" };
+        refused(&[flag, value, "demo"], &[], &expect);
+        refused(&["demo"], &[(&variable(flag), value)], &expect);
+    }
 }
 
 #[test]

@@ -4,6 +4,9 @@ use super::*;
 use crate::clock::Now;
 use crate::config::Overrides;
 use crate::model::Model;
+use crate::record::EventKind;
+use crate::simulate::ledger::NodeLedger;
+use crate::simulate::main_log;
 use crate::source::Source;
 
 const START: UnixMillis = 1_795_464_000_000;
@@ -38,39 +41,54 @@ fn listing(directory: &Path) -> Vec<String> {
     paths
 }
 
-/// Plays the story with a pass of the exporter after each second of it; gives what the exporter counted.
+/// Plays the story with a pass of both sources after each second of it.
 #[test]
 fn the_exporter_counts_what_was_simulated() {
     let stage = Stage::new(&demo(None)).unwrap();
     let (cli, config) = taken_over(&stage);
-    let mut source = Source::access(Arc::new(Model::new(config).unwrap()), cli.read_from.into());
+    let model = Arc::new(Model::new(config).unwrap());
+    let read_from = cli.read_from.into();
+    let mut sources = [
+        Source::access(Arc::clone(&model), read_from),
+        Source::app(model, read_from),
+    ];
     let mut player = Player::new(stage.directory.path(), &stage.demo, START);
-    for second in 0..=400 {
-        let unix = START + second * 1000;
-        player.advance(unix).unwrap();
-        let elapsed = Duration::from_secs(second as u64);
-        while source.pass(Now { unix, elapsed }, true).more {}
-    }
-    let unix = START + 400_000;
-    let now = Now {
-        unix,
-        elapsed: Duration::from_secs(400),
+    let at = |second: u32| Now {
+        unix: START + i64::from(second) * 1000,
+        elapsed: Duration::from_secs(second.into()),
     };
-    let snapshot = source.snapshot(now, 0);
+    for second in 0..=400 {
+        player.advance(at(second).unix).unwrap();
+        for source in &mut sources {
+            while source.pass(at(second), true).more {}
+        }
+    }
     let ledger = player.simulation().ledger();
-    let lines = &snapshot.state.intake.lines;
-    assert_eq!(
-        (lines.counted, lines.total()),
-        (ledger.access_lines(), ledger.access_lines())
-    );
-    assert_eq!(
-        (
-            snapshot.state.intake.lost_bytes,
-            snapshot.is_complete(snapshot.now)
-        ),
-        (0, Some(true))
-    );
-    assert!(snapshot.state.intake.rotations.iter().sum::<u64>() >= 4);
+    let [access, app] = sources.map(|source| source.snapshot(at(400), 0));
+    let of_nodes = ledger.nodes.iter().map(NodeLedger::lines).sum();
+    for (snapshot, lines) in [(&access, ledger.access_lines()), (&app, of_nodes)] {
+        let intake = &snapshot.state.intake;
+        assert_eq!((intake.lines.counted, intake.lines.total()), (lines, lines));
+        assert_eq!(
+            (intake.lost_bytes, snapshot.is_complete(snapshot.now)),
+            (0, Some(true))
+        );
+        assert!(intake.rotations.iter().sum::<u64>() >= 2);
+    }
+    let logs = app.apps().unwrap().logs();
+    assert_eq!(logs.iter().map(|log| &*log.id).collect::<Vec<_>>(), LOG_IDS);
+    for (log, ledger) in logs.iter().zip(&ledger.nodes) {
+        let events = |kind| log.events[kind as usize];
+        assert_eq!(log.unclean_exits, ledger.unclean_exits);
+        assert_eq!(events(EventKind::Start), ledger.count(Message::PrepareApp));
+        assert_eq!(events(EventKind::Ready), ledger.count(Message::RunServer));
+        assert_eq!(events(EventKind::Shutdown), ledger.count(Message::ShutdownServer));
+        assert_eq!(events(EventKind::Quota), ledger.count(Message::QuotaUpdated));
+        let beats = ledger.count(Message::AmAlive) + ledger.count(Message::AmFine);
+        assert_eq!(events(EventKind::Heartbeat), beats);
+        assert_eq!(events(EventKind::Request), ledger.requests.values().sum::<u64>());
+        assert_eq!(log.version.as_deref(), Some(main_log::VERSION));
+    }
 }
 
 #[test]

@@ -37,6 +37,10 @@ fn it_shows_figures_and_leaves_nothing_behind() {
         metrics.sum("bingo_exporter_complete", &[("source", "access")]),
         1.0
     );
+    for id in ["3a956b711f", "c457cc00f8"] {
+        let starts = [("log_id", id), ("event", "start")];
+        assert_eq!(metrics.value("bingo_app_events_total", &starts), Some(1.0));
+    }
     let said = exporter.said();
     let page = format!("Demo: http://{}/ ", exporter.address);
     assert!(said.lines().any(|line| line.starts_with(&page)), "{said}");

@@ -9,5 +9,6 @@ mod exposition;
 mod nginx;
 mod process;
 mod stand_in;
+mod stand_ins;
 mod support;
 mod torture;

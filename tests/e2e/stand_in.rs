@@ -19,26 +19,34 @@ use crate::support::process::{Process, run};
 const LOG_ID: &str = "567159d622";
 
 /// What must be in the log and nowhere else.
-const CANARY: &str = "hunter2-canary";
+pub(crate) const CANARY: &str = "hunter2-canary";
 
 /// Where it finds its configuration and its log.
-struct Place {
+pub(crate) struct Place {
     dir: TempDir,
-    log: PathBuf,
+    pub(crate) log: PathBuf,
 }
 
-struct StandIn {
-    process: Process,
+pub(crate) struct StandIn {
+    pub(crate) process: Process,
     address: SocketAddr,
 }
 
 impl Place {
     fn new() -> Self {
+        Self::of("test@example.com", LOG_ID, 0)
+    }
+
+    /// For the address that the log's directory follows from, and a port; 0 is any.
+    pub(crate) fn of(email: &str, log_id: &str, port: u16) -> Self {
         let dir = TempDir::new().unwrap();
-        let log = dir.path().join(LOG_ID).join("main.log");
+        let log = dir.path().join(log_id).join("main.log");
         fs::create_dir(log.parent().unwrap()).unwrap();
         let default = bingo(&["print_default_config"]);
-        let config = String::from_utf8(default.stdout).unwrap().replace("27352", "0");
+        let config = String::from_utf8(default.stdout).unwrap();
+        let config = config
+            .replace("test@example.com", email)
+            .replace("27352", &port.to_string());
         fs::write(dir.path().join("bingo.yaml"), config).unwrap();
         Self { dir, log }
     }
@@ -55,7 +63,7 @@ impl Place {
 
     /// Starts the server, and waits until it listens.
     #[track_caller]
-    fn start(&self, more: &[&str]) -> StandIn {
+    pub(crate) fn start(&self, more: &[&str]) -> StandIn {
         let args = [&["run_server", "--init-takes", "20"], more].concat();
         let process = Process::start(&mut self.command(&args), "the stand-in");
         let port = process.wait_said("the port", |said| {
@@ -77,7 +85,7 @@ impl Place {
     }
 
     /// Whole lines so far.
-    fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let text = fs::read_to_string(&self.log).unwrap();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole
@@ -86,7 +94,7 @@ impl Place {
             .collect()
     }
 
-    fn count(&self, msg: &str) -> usize {
+    pub(crate) fn count(&self, msg: &str) -> usize {
         self.lines().iter().filter(|line| line["msg"] == msg).count()
     }
 
@@ -113,7 +121,7 @@ impl StandIn {
     }
 
     /// The answer, if there is one: death gives none.
-    fn operate(&self, number: u32) -> Option<Response> {
+    pub(crate) fn operate(&self, number: u32) -> Option<Response> {
         let body = format!("{{\"operation\": {number}}}");
         let request = format!(
             "POST /operation HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
