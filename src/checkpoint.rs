@@ -151,6 +151,13 @@ impl<D: Disk> Store<D> {
         }
     }
 
+    /// Two may be set aside within a second, and neither may replace the other.
+    fn free_name(&self, kind: &str, now: UnixMillis) -> String {
+        let name = |seconds| format!("{CHECKPOINT}.{kind}-{seconds}");
+        let seconds = (now / 1_000..).find(|seconds| !matches!(self.disk.read(&name(*seconds)), Ok(Some(_))));
+        name(seconds.unwrap_or(now / 1_000))
+    }
+
     /// `None` where there is no file. What cannot be used is set aside.
     fn read(&mut self, name: &str, now: UnixMillis) -> Result<Option<Document>, ()> {
         let bytes = match self.disk.read(name) {
@@ -167,7 +174,7 @@ impl<D: Disk> Store<D> {
             } else {
                 "corrupt"
             };
-            let aside = format!("{CHECKPOINT}.{kind}-{}", now / 1_000);
+            let aside = self.free_name(kind, now);
             error!(name, %problem, aside, "a checkpoint cannot be used and is set aside");
             if let Err(error) = self.disk.rename(name, &aside) {
                 error!(name, %error, "failed to set it aside");

@@ -139,6 +139,11 @@ fn what_cannot_be_read_is_set_aside() {
             ..Restored::default()
         }
     );
+    let names = names(dir.path());
+    let aside = names
+        .iter()
+        .filter(|name| name.starts_with("checkpoint.corrupt-"));
+    assert_eq!(aside.count(), 4 + 2, "none replaces another: {names:?}");
 }
 
 #[test]
