@@ -4,10 +4,8 @@
 //! One round of all scenarios in a plain `cargo test`. `TORTURE_SECONDS` goes on with longer ones for that long,
 //! `TORTURE_SEED` begins elsewhere, `TORTURE_ONLY` picks by name, `TORTURE_KEEP` leaves the logs of what failed.
 
-mod ledger;
 mod run;
 mod victim;
-mod writer;
 
 use std::env;
 use std::io::{Write, stderr};
@@ -16,8 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::clock::now;
-use run::{Outcome, Scenario, run};
-use writer::{RATE, Reopening};
+use crate::support::writer::Reopening;
+use run::{Outcome, RATE, Scenario, run};
 
 /// How long a writer writes.
 const SHORT: u64 = 18;

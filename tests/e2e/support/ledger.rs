@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::exposition::{Exposition, whole};
-use crate::support::process::{program, run};
+use super::exposition::{Exposition, whole};
+use super::process::{program, run};
 
 /// Method, the request's target up to the number, and the route it is counted under.
 const ROUTES: [(&str, &str, &str); 10] = [

@@ -6,11 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::ledger;
-use crate::support::clock::{now, pause_until};
-
-/// Lines a second.
-pub(crate) const RATE: u64 = 5_000;
+use super::clock::{now, pause_until};
 
 /// Lines written in one go, so that the clock is asked seldom enough to keep the pace.
 const BATCH: u64 = 10;
@@ -52,6 +48,8 @@ impl Progress {
 
 pub(crate) struct Writer<'a> {
     log: &'a Path,
+    /// The line of each number, with its line feed.
+    line: fn(u64) -> String,
     /// A file the rotation makes to tell that it is over.
     marker: PathBuf,
     reopening: Reopening,
@@ -61,9 +59,16 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(log: &'a Path, marker: PathBuf, reopening: Reopening, progress: &'a Progress) -> Self {
+    pub(crate) fn new(
+        log: &'a Path,
+        line: fn(u64) -> String,
+        marker: PathBuf,
+        reopening: Reopening,
+        progress: &'a Progress,
+    ) -> Self {
         Self {
             log,
+            line,
             marker,
             reopening,
             due: None,
@@ -71,19 +76,20 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes so many lines, by the clock: a delay is made up for, and never moves what comes later.
-    pub(crate) fn write(mut self, lines: u64) {
+    /// Writes so many lines at `rate` lines a second, by the clock: a delay is made up for, and never moves what
+    /// comes later.
+    pub(crate) fn write(mut self, lines: u64, rate: u64) {
         let begin = now();
         let mut file = self.open();
         for number in 0..lines {
             if number.is_multiple_of(BATCH) {
-                pause_until(begin + Duration::from_micros(number * 1_000_000 / RATE));
+                pause_until(begin + Duration::from_micros(number * 1_000_000 / rate));
                 if self.must_reopen() {
                     file = self.open();
                 }
             }
             self.progress.begun.store(number + 1, Ordering::SeqCst);
-            write_line(&mut file, number);
+            write_line(&mut file, &(self.line)(number), number);
             self.progress.written.store(number + 1, Ordering::SeqCst);
         }
     }
@@ -110,8 +116,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn write_line(file: &mut File, number: u64) {
-    let line = ledger::line(number);
+fn write_line(file: &mut File, line: &str, number: u64) {
     let (first, second) = line.split_at(if number.is_multiple_of(TORN) {
         line.len() / 2
     } else {

@@ -9,15 +9,18 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::ledger::{self, Counts};
 use super::victim::Victim;
-use super::writer::{Progress, RATE, Reopening, Writer};
 use crate::support::clock::{DEADLINE, pause, wait_until};
 use crate::support::exposition::{Exposition, whole};
 use crate::support::floor::Floor;
 use crate::support::http;
+use crate::support::ledger::{self, Counts};
 use crate::support::logrotate::Logrotate;
 use crate::support::random::Random;
+use crate::support::writer::{Progress, Reopening, Writer};
+
+/// Lines a second.
+pub(crate) const RATE: u64 = 5_000;
 
 /// How long the exporter may take at the end until it has counted all there is. What it cannot decide at once,
 /// a copy that is still being made, it may leave open for ten seconds.
@@ -115,14 +118,10 @@ pub(crate) fn run(scenario: &Scenario, seed: u64, lines: u64) -> Outcome {
 
 impl Run<'_> {
     fn let_loose(&self, marker: &Path, seed: u64) {
-        let writer = Writer::new(
-            &self.log,
-            marker.to_owned(),
-            self.scenario.reopening,
-            self.progress,
-        );
+        let (reopening, progress) = (self.scenario.reopening, self.progress);
+        let writer = Writer::new(&self.log, ledger::line, marker.to_owned(), reopening, progress);
         thread::scope(|scope| {
-            let writing = scope.spawn(|| writer.write(self.lines));
+            let writing = scope.spawn(|| writer.write(self.lines, RATE));
             let rotating = scope.spawn(|| self.rotate(marker, Random::new(seed)));
             let reaping = scope.spawn(|| self.reap(Random::new(!seed)));
             for replica in 0..2 {

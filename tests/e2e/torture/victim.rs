@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::Signal;
 
-use super::writer::Progress;
 use crate::support::exporter::{Exporter, command};
 use crate::support::exposition::Exposition;
+use crate::support::writer::Progress;
 
 pub(crate) struct Victim<'a> {
     args: [String; 4],
