@@ -9,6 +9,7 @@ mod exposition;
 mod nginx;
 mod process;
 mod restart;
+mod reload;
 mod stand_in;
 mod stand_ins;
 mod support;
