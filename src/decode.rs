@@ -16,6 +16,7 @@ pub mod time;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use attempts::upstream_label;
 pub use bingo::{AppDecoder, AppField, DurationUnit};
 
 /// Decodes the lines of a reverse proxy's access log. Compiled once from the configuration.

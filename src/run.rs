@@ -28,8 +28,9 @@ use crate::serve::site::Site;
 use crate::serve::transport;
 use crate::source::{Source, SourceName};
 
-/// Follows and serves until a signal. One thread for HTTP, one for each source, one for the checkpoint; with a stage,
-/// one for the demo on it.
+/// Follows and serves until a signal. One thread for HTTP, one for each source and one of notify's that wakes it, one
+/// for the checkpoint and at times one for its fsync; with a stage, one for the demo on it. Our own log has none: who
+/// logs writes.
 ///
 /// # Errors
 /// What keeps the program from running, with what to do about it.
@@ -125,8 +126,7 @@ impl Running {
     }
 
     /// Returns when the sources have read to the current end, after a signal or the failure of one, and all is saved.
-    /// A second signal is not waited
-    /// after. The demo ends first, so that the logs have an end.
+    /// Nothing is waited for after a second signal. The demo ends first, so that the logs have an end.
     async fn until_stopped(
         mut self,
         mut signals: Signals,
