@@ -32,6 +32,8 @@ pub mod simulate;
 pub mod demo;
 pub mod run;
 
+pub mod generate;
+
 pub mod clock;
 pub mod log;
 pub mod process;
