@@ -33,6 +33,8 @@ pub mod demo;
 pub mod reload;
 pub mod run;
 
+pub mod generate;
+
 pub mod clock;
 pub mod log;
 pub mod process;
