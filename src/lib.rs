@@ -24,6 +24,7 @@ pub mod health;
 pub mod source;
 pub mod ingest;
 pub mod checkpoint;
+pub mod history;
 
 pub mod metrics;
 pub mod serve;

@@ -19,6 +19,7 @@ use crate::checkpoint::{self, Restored, Store};
 use crate::cli::Cli;
 use crate::clock::Clock;
 use crate::demo::{Show, Stage};
+use crate::history::keeper::Keeper;
 use crate::ingest::{self, Handle};
 use crate::model::Model;
 use crate::process;
@@ -29,8 +30,7 @@ use crate::serve::transport;
 use crate::source::{Source, SourceName};
 
 /// Follows and serves until a signal. One thread for HTTP, one for each source and one of notify's that wakes it, one
-/// for the checkpoint and at times one for its fsync; with a stage, one for the demo on it. Our own log has none: who
-/// logs writes.
+/// for the checkpoint and at times one for its fsync, one for the history; with a stage, one for the demo on it.
 ///
 /// # Errors
 /// What keeps the program from running, with what to do about it.
@@ -60,6 +60,7 @@ pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
             clock,
             telemetry_path: cli.telemetry_path.clone(),
             saver: running.saver.as_ref().map(|(saver, _)| saver.clone()),
+            keeper: running.keeper.0.clone(),
             hits: Arc::clone(&hits),
             reloader: Arc::clone(&reloader),
             lifecycle: cli.enable_lifecycle,
@@ -94,11 +95,13 @@ struct Running {
     sources: Vec<Handle>,
     threads: Vec<JoinHandle<()>>,
     saver: Option<(Saver, JoinHandle<()>)>,
+    keeper: (Keeper, JoinHandle<()>),
 }
 
 impl Running {
     fn start(cli: &Cli, model: &Arc<Model>, directory: Option<Directory>, clock: Clock) -> Result<Self> {
-        let opened = directory.map(|directory| {
+        let edges = Arc::clone(&model.edges);
+        let opened = directory.clone().map(|directory| {
             let (store, restored) = Store::open(directory.clone(), checkpoint::boot_id(), clock.now().unix);
             (directory, store, restored)
         });
@@ -118,10 +121,13 @@ impl Running {
         let saver = saver
             .transpose()
             .context("failed to start the checkpoint thread")?;
+        let keeper = Keeper::start(edges, directory, restored.with_counts, sources.clone(), clock)
+            .context("failed to start the history's thread")?;
         Ok(Self {
             sources,
             threads,
             saver,
+            keeper,
         })
     }
 
@@ -175,6 +181,10 @@ impl Running {
             .iter()
             .map(|source| source.snapshot().state.intake.lines.counted)
             .sum();
+        let (keeper, thread) = self.keeper;
+        keeper.stop();
+        let kept = tokio::task::spawn_blocking(move || thread.join()).await?;
+        kept.map_err(|_| anyhow!("the history's thread panicked; its message is above"))?;
         if let Some((saver, thread)) = self.saver {
             saver.stop();
             let saved = tokio::task::spawn_blocking(move || thread.join()).await?;
