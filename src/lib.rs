@@ -30,6 +30,7 @@ pub mod serve;
 
 pub mod simulate;
 pub mod demo;
+pub mod manager;
 pub mod run;
 
 pub mod clock;

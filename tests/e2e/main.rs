@@ -8,6 +8,7 @@ mod demo;
 mod exposition;
 mod nginx;
 mod process;
+mod service;
 mod stand_in;
 mod stand_ins;
 mod support;
