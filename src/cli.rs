@@ -36,7 +36,6 @@ const LATER: &[(&str, &str)] = &[
         "--web.config.file",
         "the endpoint is plain HTTP without passwords",
     ),
-    ("--web.enable-lifecycle", "to change the configuration, restart"),
     ("--web.page-networks", "everyone who can connect sees the page"),
     ("--web.peer", "each exporter shows its own node"),
     ("--job-regex", "rules and dashboards are not written"),
@@ -105,6 +104,12 @@ pub struct Cli {
     #[arg(long = "web.telemetry-path", value_name = "PATH", help_heading = "HTTP", default_value = "/metrics",
           value_parser = telemetry_path)]
     pub telemetry_path: String,
+
+    /// Allow POST /-/reload to read the configuration anew, as SIGHUP does
+    #[arg(long = "web.enable-lifecycle", help_heading = "HTTP", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", hide_default_value = true,
+          hide_possible_values = true, action = ArgAction::Set, value_name = "BOOL")]
+    pub enable_lifecycle: bool,
 
     /// Least severe messages to log
     #[arg(long = "log.level", value_name = "LEVEL", help_heading = "Own log", default_value = "info",

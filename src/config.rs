@@ -16,6 +16,7 @@ use serde_saphyr::Location;
 use crate::decode::{AppField, DurationUnit, Field, Format};
 use crate::record::Method;
 use crate::slo::{ErrorCodes, LatencyObjective, Objectives};
+use crate::source::SourceName;
 
 /// The built-in profile: bingo's endpoints and objectives, a file an operator could have written.
 pub const PROFILE: &str = include_str!("config/profile.yaml");
@@ -128,6 +129,14 @@ impl Config {
             .and_then(|text| raw::Config::parse(&text))
             .and_then(|raw| validate(raw.or(profile), overrides))
             .map_err(|error| error.of(&file.display().to_string()))
+    }
+
+    /// What a source follows; nothing switches it off.
+    pub fn paths(&self, source: SourceName) -> &[String] {
+        match source {
+            SourceName::Access => &self.access.paths,
+            SourceName::App => &self.app.paths,
+        }
     }
 
     /// The configuration in force as YAML that loads to an equal one; the commented profile where it is that.

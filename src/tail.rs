@@ -8,6 +8,7 @@ pub mod identity;
 pub mod lines;
 mod archive;
 mod open;
+mod options;
 mod rotated;
 mod siblings;
 pub mod wake;
@@ -202,13 +203,15 @@ impl Tail {
         for pattern in &mut tail.patterns {
             pattern.looked = memory.patterns.iter().any(|looked| looked == pattern.as_str());
         }
-        Self {
+        let mut tail = Self {
             known: memory.bookmarks,
             since: memory.since,
             restored: true,
             rescan: true,
             ..tail
-        }
+        };
+        tail.expect_only_wanted();
+        tail
     }
 
     /// One pass: looks at the paths when it is time or `sweep` asks for it, reads what is new in every file, and

@@ -32,6 +32,7 @@ fn defaults() {
             port: 10352,
         }],
         telemetry_path: "/metrics".to_owned(),
+        enable_lifecycle: false,
         log_level: Level::INFO,
         log_format: LogFormat::Logfmt,
         demo: None,
@@ -62,6 +63,7 @@ fn the_environment_stands_in_for_flags_not_given() {
         ("BINGO_EXPORTER_SOURCE_READ_FROM", "beginning"),
         ("BINGO_EXPORTER_WEB_LISTEN_ADDRESS", "127.0.0.1:1,[::1]:0"),
         ("BINGO_EXPORTER_WEB_TELEMETRY_PATH", "/m"),
+        ("BINGO_EXPORTER_WEB_ENABLE_LIFECYCLE", "true"),
         ("BINGO_EXPORTER_LOG_LEVEL", "debug"),
         ("BINGO_EXPORTER_LOG_FORMAT", "json"),
     ];
@@ -74,6 +76,7 @@ fn the_environment_stands_in_for_flags_not_given() {
         state_dir: None,
         listen_addresses: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:0".parse().unwrap()],
         telemetry_path: "/m".to_owned(),
+        enable_lifecycle: true,
         log_level: Level::DEBUG,
         log_format: LogFormat::Json,
         demo: None,

@@ -11,6 +11,7 @@ use bytesize::ByteSize;
 use crate::decode::{AppField, DurationUnit, Field};
 use crate::record::{Method, Nanos};
 use crate::slo::ErrorCodes;
+use crate::tally::UNKNOWN;
 
 /// What was expected instead.
 pub(super) type Expected = String;
@@ -209,6 +210,9 @@ pub(super) fn name(text: &str) -> Result<String, Expected> {
         .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if !(starts && rest && text.len() <= 64) {
         return Err("expected a name of at most 64 of a-z, 0-9 and _, beginning with a letter".to_owned());
+    }
+    if text == UNKNOWN {
+        return Err("expected another name: this one stands for requests without a path".to_owned());
     }
     Ok(text.to_owned())
 }

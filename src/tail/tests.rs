@@ -722,3 +722,4 @@ fn an_empty_log_over_restarts_is_no_loss() {
 }
 
 mod model;
+mod options;
