@@ -315,6 +315,11 @@ fn help(mut command: Command) -> Exit {
     }
 }
 
+/// All there is on the command line, for manual and completions.
+pub fn reference() -> Command {
+    command(None)
+}
+
 /// The flags, each with its variable in its help.
 fn command(subcommand: Option<Subcommand>) -> Command {
     let command = Cli::augment_args(Command::new(NAME))

@@ -31,6 +31,7 @@ pub mod serve;
 
 pub mod simulate;
 pub mod demo;
+pub mod manager;
 pub mod reload;
 pub mod run;
 

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::demo::{Show, Stage};
 use crate::history::keeper::Keeper;
 use crate::ingest::{self, Handle};
+use crate::manager;
 use crate::model::Model;
 use crate::process;
 use crate::reload::Reloader;
@@ -74,13 +75,16 @@ pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
             hits,
             closed,
         ));
+        manager::ready();
 
+        let sources = running.sources.clone();
         tokio::select! {
             stopped = running.until_stopped(signals, &reloader, &mut show) => stopped?,
             ended = &mut server => {
                 ended.context("the HTTP server failed")?;
                 bail!("the HTTP server ended without being asked to");
             }
+            never = manager::report(&sources) => match never {},
         }
         drop(close);
         server.await.context("the HTTP server failed")
@@ -167,6 +171,7 @@ impl Running {
                     Asked::Stop if stopping => bail!("stopped by a second signal before all was read and saved"),
                     Asked::Stop => {
                         stopping = true;
+                        manager::stopping();
                         show.as_mut().map(Show::stop);
                         self.sources.iter().for_each(Handle::stop);
                         info!("stopping: reading to the current end of the logs");
@@ -252,15 +257,22 @@ async fn failure(show: &mut Option<Show>) -> anyhow::Error {
     }
 }
 
+/// The sockets we were handed, else those of the flags: who hands us one means us to take no other.
 fn listen(cli: &Cli) -> Result<Vec<TcpListener>> {
-    let mut listeners = vec![];
-    for address in &cli.listen_addresses {
-        let listener = transport::bind(address.host.as_deref(), address.port)?;
+    let mut listeners = manager::listeners()?;
+    if listeners.is_empty() {
+        for address in &cli.listen_addresses {
+            listeners.push(transport::bind(address.host.as_deref(), address.port)?);
+        }
+    } else {
+        info!("using the service manager's sockets instead of --web.listen-address");
+    }
+    let register = |listener: std::net::TcpListener| {
         listener.set_nonblocking(true)?;
         info!(address = %listener.local_addr()?, "listening");
-        listeners.push(TcpListener::from_std(listener)?);
-    }
-    Ok(listeners)
+        Ok(TcpListener::from_std(listener)?)
+    };
+    listeners.into_iter().map(register).collect()
 }
 
 enum Asked {

@@ -8,6 +8,7 @@ mod demo;
 mod exposition;
 mod nginx;
 mod process;
+mod service;
 mod restart;
 mod reload;
 mod stand_in;
