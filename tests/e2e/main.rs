@@ -7,6 +7,7 @@
 mod demo;
 mod exposition;
 mod nginx;
+mod own_log;
 mod process;
 mod service;
 mod restart;
