@@ -1,7 +1,7 @@
 //! The exporter's own log, where nobody reads it.
 
 use std::io::{BufRead, BufReader, ErrorKind, PipeWriter, Write, pipe};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
@@ -19,11 +19,13 @@ fn a_full_pipe_that_nobody_reads_stops_nothing() {
     let log = dir.path().join("access.log");
     std::fs::write(&log, "").unwrap();
     let (unread, mut pipe) = pipe().unwrap();
-    let mut exporter = command(&["--source.access", log.to_str().unwrap(), "--web.enable-lifecycle"])
+    let exporter = command(&["--source.access", log.to_str().unwrap(), "--web.enable-lifecycle"])
         .env(STATE_DIRECTORY, dir.path().join("state"))
+        .stdout(Stdio::null())
         .stderr(Stdio::from(pipe.try_clone().unwrap()))
         .spawn()
         .unwrap();
+    let mut exporter = Killed(exporter);
     let mut said = String::new();
     let mut unread = BufReader::new(unread);
     let address = loop {
@@ -42,13 +44,23 @@ fn a_full_pipe_that_nobody_reads_stops_nothing() {
         let metrics = Exposition::parse(http::ask(address, "GET", "/metrics", &[]).text());
         metrics.sum("bingo_http_requests_total", &[("route", "/ping")]) == 1.0
     });
-    kill_process(Pid::from_child(&exporter), Signal::TERM).unwrap();
+    kill_process(Pid::from_child(&exporter.0), Signal::TERM).unwrap();
     let mut status = None;
     wait_until("it to end", DEADLINE, || {
-        status = exporter.try_wait().unwrap();
+        status = exporter.0.try_wait().unwrap();
         status.is_some()
     });
     assert_eq!(status.unwrap().code(), Some(0));
+}
+
+/// Does not outlive the test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended long ago.
+        let _ = self.0.kill();
+    }
 }
 
 fn fill(pipe: &mut PipeWriter) {
