@@ -13,9 +13,10 @@ use std::path::Path;
 
 use serde_saphyr::Location;
 
-use crate::decode::{AppField, DurationUnit, Field, Format};
-use crate::record::Method;
+use crate::decode::{AppField, Field, Format};
+use crate::record::{DurationUnit, Method};
 use crate::slo::{ErrorCodes, LatencyObjective, Objectives};
+use crate::source::SourceName;
 
 /// The built-in profile: bingo's endpoints and objectives, a file an operator could have written.
 pub const PROFILE: &str = include_str!("config/profile.yaml");
@@ -128,6 +129,14 @@ impl Config {
             .and_then(|text| raw::Config::parse(&text))
             .and_then(|raw| validate(raw.or(profile), overrides))
             .map_err(|error| error.of(&file.display().to_string()))
+    }
+
+    /// What a source follows; nothing switches it off.
+    pub fn paths(&self, source: SourceName) -> &[String] {
+        match source {
+            SourceName::Access => &self.access.paths,
+            SourceName::App => &self.app.paths,
+        }
     }
 
     /// What a configuration that is valid in itself came to when it was compiled: too many series. At the place of

@@ -38,6 +38,16 @@ fn start() -> Result<(), Exit> {
             to_stdout: true,
         });
     }
+    if let Some(generate) = &cli.generate {
+        // Rules for what cannot run are of no use.
+        compile(&cli, config.clone())?;
+        let message = generate.run(&config).map_err(|error| exit(1, &error))?;
+        return Err(Exit {
+            code: 0,
+            message,
+            to_stdout: true,
+        });
+    }
     let stage = cli.demo.as_ref().map(Stage::new).transpose();
     let stage = stage.map_err(|error| exit(1, &error))?;
     if let Some(stage) = &stage {

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::decode::{AppField, DurationUnit, Field, upstream_label};
-use crate::record::{Method, Nanos};
+use crate::decode::{AppField, Field, upstream_label};
+use crate::record::{DurationUnit, Method, Nanos};
 use crate::slo::ErrorCodes;
+use crate::tally::UNKNOWN;
 
 /// What was expected instead.
 pub(super) type Expected = String;
@@ -210,6 +211,9 @@ pub(super) fn name(text: &str) -> Result<String, Expected> {
         .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if !(starts && rest && text.len() <= 64) {
         return Err("expected a name of at most 64 of a-z, 0-9 and _, beginning with a letter".to_owned());
+    }
+    if text == UNKNOWN {
+        return Err("expected another name: this one stands for requests without a path".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -163,6 +163,7 @@ impl Tail {
         configured
             .chain(followed)
             .chain(self.known.iter().map(|bookmark| bookmark.path.clone()))
+            .filter(|path| self.is_wanted(path))
             .collect()
     }
 

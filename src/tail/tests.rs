@@ -732,8 +732,6 @@ fn an_empty_log_over_restarts_is_no_loss() {
     assert_eq!(bench.lines, ["1"]);
 }
 
-mod model;
-
 /// Opened while it is empty, and rotated before the same pass looks for what was rotated.
 #[test]
 fn rotated_within_the_pass_that_opened_it() {
@@ -769,3 +767,6 @@ fn rotated_within_the_pass_that_opened_it() {
         }
     }
 }
+
+mod model;
+mod options;

@@ -179,21 +179,6 @@ fn term_ends_it_with_0_as_soon_as_it_listens() {
     }
 }
 
-#[test]
-fn hup_changes_nothing() {
-    let place = Place::new();
-    let exporter = place.follow(&[]);
-    exporter.signal(Signal::HUP);
-    wait_until("a word about the signal", DEADLINE, || {
-        exporter.said().contains("SIGHUP")
-    });
-    place.write(1);
-    assert_eq!(
-        exporter.metrics().value("bingo_exporter_lines_total", &COUNTED),
-        Some(1.0)
-    );
-}
-
 /// What was on disk at the start is shown whole or not at all: half of it would look like a burst.
 #[test]
 fn nothing_half_counted_is_ever_shown() {
@@ -263,7 +248,7 @@ fn paths_and_methods() {
         let allow = post.header("allow").unwrap();
         assert!(allow.contains("GET") && allow.contains("HEAD"), "{path}: {allow}");
     }
-    for path in ["/nope", "/metrics/", "/-/", "/-/reload"] {
+    for path in ["/nope", "/metrics/", "/-/", "/-/reload/"] {
         assert_eq!(ask("GET", path).status, 404, "{path}");
     }
 }
