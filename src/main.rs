@@ -42,7 +42,7 @@ fn start() -> Result<(), Exit> {
     }
     if let Some(generate) = &cli.generate {
         // Rules for what cannot run are of no use.
-        Model::new(config.clone()).map_err(|error| exit(2, &error))?;
+        compile(&cli, config.clone())?;
         let message = generate.run(&config).map_err(|error| exit(1, &error))?;
         return Err(Exit {
             code: 0,

@@ -105,14 +105,15 @@ impl Reloader {
         let (file, overrides) = (self.file.clone(), self.overrides.clone());
         let old = Arc::clone(current);
         let own_logs = self.own_logs;
-        let compile = move || {
+        let compile = move || -> anyhow::Result<_> {
             let mut config = Config::load(file.as_deref(), &overrides)?;
             if own_logs {
                 config.access.clone_from(&old.config.access);
                 config.app.clone_from(&old.config.app);
             }
             let changed = config != old.config;
-            changed.then(|| Model::new(config)).transpose()
+            let compiled = changed.then(|| Model::new(config)).transpose();
+            compiled.map_err(|error| Config::refused(file.as_deref(), &error).into())
         };
         // The file may lie on a slow disk.
         let Some(model) = tokio::task::spawn_blocking(compile).await?? else {
