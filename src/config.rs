@@ -13,8 +13,8 @@ use std::path::Path;
 
 use serde_saphyr::Location;
 
-use crate::decode::{AppField, DurationUnit, Field, Format};
-use crate::record::Method;
+use crate::decode::{AppField, Field, Format};
+use crate::record::{DurationUnit, Method};
 use crate::slo::{ErrorCodes, LatencyObjective, Objectives};
 use crate::source::SourceName;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::decode::{AppField, DurationUnit, Field};
-use crate::record::{Method, Nanos};
+use crate::decode::{AppField, Field};
+use crate::record::{DurationUnit, Method, Nanos};
 use crate::slo::ErrorCodes;
 use crate::tally::UNKNOWN;
 
