@@ -1,6 +1,8 @@
 //! The command line: flags, their environment variables, and what this release refuses because a later one brings
 //! it. Reads neither the process's arguments nor its environment: both are passed in.
 
+mod subcommand;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
@@ -12,26 +14,21 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use tracing::Level;
 
+use self::subcommand::Subcommand;
+pub use self::subcommand::{Check, Demo, Task};
 use crate::config::{ConfigError, Overrides, RELEASE, scalar};
 use crate::log::LogFormat;
 use crate::tail;
 
 const NAME: &str = "bingo-exporter";
 
-const DEMO: &str = "demo";
-
 /// Arguments that the demo has values of its own for.
 const OWN_OF_DEMO: [&str; 4] = ["source_access", "source_app", "read_from", "state_dir"];
 
 /// What a later release brings, and what holds until then. Refused, since to ignore it would look like it worked.
 const LATER: &[(&str, &str)] = &[
-    (
-        "check",
-        "to see whether the configuration is valid, call --config.print",
-    ),
     ("replay", "logs are followed, not read once"),
     ("generate", "rules and dashboards are not written"),
-    ("health", "ask /-/ready with an HTTP client"),
     (
         "--web.config.file",
         "the endpoint is plain HTTP without passwords",
@@ -43,6 +40,8 @@ const LATER: &[(&str, &str)] = &[
 
 const EXAMPLES: &str = "\
 Examples:
+  Say what would be counted, and what is missing:
+    bingo-exporter check
   See it work, with simulated logs:
     bingo-exporter demo
   Follow nginx's log and serve metrics on port 10352:
@@ -126,32 +125,9 @@ pub struct Cli {
     )]
     pub log_format: LogFormat,
 
-    /// Set where the subcommand was given.
+    /// What the subcommand says.
     #[arg(skip)]
-    pub demo: Option<Demo>,
-}
-
-/// Follow the logs of a simulated bingo and its proxy, written while you watch, with faults every minute
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Demo {
-    /// Requests a second; twice as many at the peak. Over 200, what bingo's limiters refuse
-    #[arg(long, value_name = "N", help_heading = "Demo", default_value_t = 60,
-          value_parser = clap::value_parser!(u32).range(1..=5000))]
-    pub rps: u32,
-
-    /// What chance follows from: the same seed, the same requests
-    #[arg(long, value_name = "N", help_heading = "Demo", default_value_t = 1)]
-    pub seed: u64,
-
-    /// Write the logs here, a new or empty directory, and leave them; without it they are removed at the end
-    #[arg(long, value_name = "DIR", help_heading = "Demo")]
-    pub keep: Option<PathBuf>,
-}
-
-/// What else there is to do than to follow real logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subcommand {
-    Demo,
+    pub task: Task,
 }
 
 /// Where reading begins in files that are present at the first start.
@@ -221,18 +197,28 @@ pub fn parse(
         .try_get_matches_from(flags.into_iter().chain(args))
         .map_err(|error| usage(&error, None))?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error, None))?;
-    if subcommand == Some(Subcommand::Demo) {
-        if let Some(flag) = first_given(&matches, &OWN_OF_DEMO) {
-            return Err(Exit::usage(format!(
-                "demo brings its own logs and state: leave {flag} out"
-            )));
-        }
-        cli.demo = Some(Demo::from_arg_matches(&matches).map_err(|error| usage(&error, None))?);
+    if subcommand == Some(Subcommand::Demo)
+        && let Some(flag) = first_given(&matches, &OWN_OF_DEMO)
+    {
+        return Err(Exit::usage(format!(
+            "demo brings its own logs and state: leave {flag} out"
+        )));
+    }
+    if let Some(subcommand) = subcommand {
+        cli.task = subcommand.task(&matches).map_err(|error| usage(&error, None))?;
     }
     Ok(cli)
 }
 
 impl Cli {
+    /// The demo, where it is that.
+    pub fn demo(&self) -> Option<&Demo> {
+        match &self.task {
+            Task::Demo(demo) => Some(demo),
+            _ => None,
+        }
+    }
+
     /// What these flags replace in the configuration.
     pub fn overrides(&self) -> Overrides {
         Overrides {
@@ -259,15 +245,15 @@ fn split(args: Vec<OsString>) -> Result<(Option<Subcommand>, Vec<OsString>), Exi
     if LATER.iter().any(|(later, _)| *later == name) {
         return Err(later(name, name));
     }
-    if name != DEMO {
+    let Some(subcommand) = Subcommand::named(name) else {
         return Err(Exit::usage(format!(
             "unexpected argument '{name}' found; see {NAME} --help"
         )));
-    }
+    };
     let after = after.get_many::<OsString>("").map_or(0, |values| values.len());
     let at = args.len().saturating_sub(after + 1);
     let others = args.into_iter().enumerate().filter(|(i, _)| *i != at);
-    Ok((Some(Subcommand::Demo), others.map(|(_, arg)| arg).collect()))
+    Ok((Some(subcommand), others.map(|(_, arg)| arg).collect()))
 }
 
 /// The first of these arguments that was given, as it is written.
@@ -301,8 +287,10 @@ fn command(subcommand: Option<Subcommand>) -> Command {
         None => command
             .after_help(EXAMPLES)
             .disable_help_subcommand(true)
-            .subcommand(Demo::augment_args(Command::new(DEMO))),
-        Some(Subcommand::Demo) => Demo::augment_args(command).bin_name(format!("{NAME} {DEMO}")),
+            .subcommands(Subcommand::ALL.map(|other| other.augment(Command::new(other.name())))),
+        Some(subcommand) => subcommand
+            .augment(command)
+            .bin_name(format!("{NAME} {}", subcommand.name())),
     };
     command.mut_args(|arg| match (arg.get_long(), arg.get_help()) {
         (Some(long), Some(help)) => {

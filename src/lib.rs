@@ -30,6 +30,8 @@ pub mod serve;
 
 pub mod simulate;
 pub mod demo;
+pub mod check;
+pub mod readiness;
 pub mod reload;
 pub mod run;
 

@@ -50,7 +50,7 @@ impl Reloader {
         Self {
             file: cli.config_file.clone(),
             overrides: cli.overrides(),
-            own_logs: cli.demo.is_some(),
+            own_logs: cli.demo().is_some(),
             sources,
             current: tokio::sync::Mutex::new(model),
             outcome: Mutex::new(Outcome {
