@@ -160,7 +160,11 @@ fn over_http_only_when_enabled_and_only_post() {
         assert_eq!(post(&exporter).status, expect);
         let get = exporter.get("/-/reload");
         assert_eq!((get.status, get.header("allow")), (405, Some("POST, PUT")));
-        assert_eq!(exporter.said().contains(RELOADED), expect == 200);
+        if expect == 200 {
+            wait_until("word of the reload", DEADLINE, || exporter.said().contains(RELOADED));
+        }
+        let (_, said) = exporter.end(Signal::TERM);
+        assert_eq!(said.contains(RELOADED), expect == 200, "{said}");
     }
 }
 
@@ -218,6 +222,7 @@ const CONFIGURATIONS: [(&str, &str); 3] = [
 fn no_line_is_lost_or_doubled_under_load() {
     const LINES: u64 = 30_000;
     const RATE: u64 = 5_000;
+    const RELOADS: usize = 6;
     let place = Place::new();
     let (path, state) = (place.at("access.log"), place.at("state"));
     append(&path, "");
@@ -239,7 +244,8 @@ fn no_line_is_lost_or_doubled_under_load() {
             &progress,
         );
         scope.spawn(|| writer.write(LINES, RATE));
-        while progress.written.load(Ordering::SeqCst) < LINES {
+        // On a busy machine the writer may be done first; the kill at least comes while it writes.
+        while progress.written.load(Ordering::SeqCst) < LINES || reloads < RELOADS {
             reloads += 1;
             configure(reloads);
             // Signals that meet a reload under way lose nothing either.
@@ -253,7 +259,6 @@ fn no_line_is_lost_or_doubled_under_load() {
             }
         }
     });
-    assert!(reloads >= 6, "only {reloads} reloads");
     let metrics = exporter.metrics();
     let lines = [("source", "access"), ("result", "counted")];
     assert_eq!(
