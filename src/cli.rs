@@ -28,14 +28,12 @@ const OWN_OF_DEMO: [&str; 4] = ["source_access", "source_app", "read_from", "sta
 /// What a later release brings, and what holds until then. Refused, since to ignore it would look like it worked.
 const LATER: &[(&str, &str)] = &[
     ("replay", "logs are followed, not read once"),
-    ("generate", "rules and dashboards are not written"),
     (
         "--web.config.file",
         "the endpoint is plain HTTP without passwords",
     ),
     ("--web.page-networks", "everyone who can connect sees the page"),
     ("--web.peer", "each exporter shows its own node"),
-    ("--job-regex", "rules and dashboards are not written"),
 ];
 
 const EXAMPLES: &str = "\
@@ -273,6 +271,11 @@ fn help(mut command: Command) -> Exit {
     }
 }
 
+/// All there is on the command line, for manual and completions.
+pub fn reference() -> Command {
+    command(None)
+}
+
 /// The flags, each with its variable in its help.
 fn command(subcommand: Option<Subcommand>) -> Command {
     let command = Cli::augment_args(Command::new(NAME))
@@ -327,7 +330,8 @@ fn from_environment(
         let repeatable = matches!(arg.get_action(), ArgAction::Append);
         for value in values(&value, repeatable, &variable)? {
             let flag = OsString::from(format!("--{long}={value}"));
-            let alone = command.clone().try_get_matches_from([&flag]);
+            let lenient = command.clone().mut_args(|arg| arg.required(false));
+            let alone = lenient.try_get_matches_from([&flag]);
             alone.map_err(|error| usage(&error, Some(&variable)))?;
             flags.push(flag);
         }
@@ -370,7 +374,7 @@ fn usage(error: &clap::Error, variable: Option<&str>) -> Exit {
         .map(str::trim)
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
     let said: Vec<_> = said.filter(|line| !line.is_empty()).collect();
-    let said = said.join("; ");
+    let said = said.join("; ").replace(":; ", ": ");
     let said = said.trim_start_matches("error: ");
     Exit::usage(match variable {
         Some(variable) => format!("{variable}: {said}"),

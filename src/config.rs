@@ -139,6 +139,16 @@ impl Config {
         }
     }
 
+    /// What a configuration that is valid in itself came to when it was compiled: too many series. At the place of
+    /// `limits.series`, where the file has it.
+    pub fn refused(file: Option<&Path>, problem: &anyhow::Error) -> ConfigError {
+        let raw = file.and_then(|file| raw::Config::parse(&read_file(file).ok()?).ok());
+        let series = raw.and_then(|raw| raw.limits.series);
+        let location = series.map_or(Location::UNKNOWN, |series| series.referenced);
+        let place = file.map_or("built-in profile".to_owned(), |file| file.display().to_string());
+        ConfigError::at(&location, format!("{problem:#}")).of(&place)
+    }
+
     /// The configuration in force as YAML that loads to an equal one; the commented profile where it is that.
     pub fn to_yaml(&self) -> String {
         match Self::load(None, &Overrides::default()) {

@@ -37,8 +37,18 @@ fn start() -> Result<(), Exit> {
     let mut config = Config::load(cli.config_file.as_deref(), &cli.overrides())?;
     let printed = cli.config_print.then(|| config.to_yaml());
     if let Some(message) = printed {
-        Model::new(config).map_err(|error| exit(2, &error))?;
+        compile(&cli, config)?;
         return Err(done(message.trim_end()));
+    }
+    if let Task::Generate(generate) = &cli.task {
+        // Rules for what cannot run are of no use.
+        compile(&cli, config.clone())?;
+        let message = generate.run(&config).map_err(|error| exit(1, &error))?;
+        return Err(Exit {
+            code: 0,
+            message,
+            to_stdout: true,
+        });
     }
     if let Task::Check(check) = &cli.task {
         return checked(&cli, check, config);
@@ -50,14 +60,14 @@ fn start() -> Result<(), Exit> {
             .take_over(&mut cli, &mut config)
             .map_err(|error| exit(1, &error))?;
     }
-    let model = Model::new(config).map_err(|error| exit(2, &error))?;
+    let model = compile(&cli, config)?;
     log::init(cli.log_level.into(), cli.log_format).map_err(|error| exit(1, &error.into()))?;
     run::run(&cli, Arc::new(model), stage).map_err(|error| exit(1, &error))
 }
 
 /// Prints what there is to say about the logs.
 fn checked(cli: &Cli, options: &Check, config: Config) -> Result<(), Exit> {
-    let model = Model::new(config).map_err(|error| exit(2, &error))?;
+    let model = compile(cli, config)?;
     let file = cli.config_file.as_ref().map(|file| file.display().to_string());
     let file = file.unwrap_or_else(|| "built-in profile".to_owned());
     let report = check::check(&model, file, Clock::start().now().unix);
@@ -82,6 +92,11 @@ fn done(message: &str) -> Exit {
         message: format!("{message}\n"),
         to_stdout: true,
     }
+}
+
+fn compile(cli: &Cli, config: Config) -> Result<Model, Exit> {
+    let refused = |error| Config::refused(cli.config_file.as_deref(), &error);
+    Ok(Model::new(config).map_err(refused)?)
 }
 
 fn exit(code: u8, error: &anyhow::Error) -> Exit {

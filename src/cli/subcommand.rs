@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
+use crate::generate::Generate;
+
 /// What to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Task {
@@ -14,6 +16,8 @@ pub enum Task {
     Check(Check),
     /// Ask the running exporter whether it is ready.
     Health,
+    /// Write alert rules.
+    Generate(Generate),
     /// Follow simulated logs.
     Demo(Demo),
 }
@@ -56,16 +60,18 @@ pub struct Demo {
 pub(super) enum Subcommand {
     Check,
     Health,
+    Generate,
     Demo,
 }
 
 impl Subcommand {
-    pub(super) const ALL: [Self; 3] = [Self::Check, Self::Health, Self::Demo];
+    pub(super) const ALL: [Self; 4] = [Self::Check, Self::Health, Self::Generate, Self::Demo];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Check => "check",
             Self::Health => "health",
+            Self::Generate => "generate",
             Self::Demo => "demo",
         }
     }
@@ -79,6 +85,7 @@ impl Subcommand {
         match self {
             Self::Check => Check::augment_args(command),
             Self::Health => Health::augment_args(command),
+            Self::Generate => Generate::augment_args(command),
             Self::Demo => Demo::augment_args(command),
         }
     }
@@ -87,6 +94,7 @@ impl Subcommand {
         Ok(match self {
             Self::Check => Task::Check(Check::from_arg_matches(matches)?),
             Self::Health => Task::Health,
+            Self::Generate => Task::Generate(Generate::from_arg_matches(matches)?),
             Self::Demo => Task::Demo(Demo::from_arg_matches(matches)?),
         })
     }

@@ -219,6 +219,46 @@ fn the_demo_and_its_flags() {
 }
 
 #[test]
+fn generate_and_its_flags() {
+    let generate = |args: &[&str], env: &[(&str, &str)]| match run(args, env)?.task {
+        Task::Generate(generate) => Ok::<_, Exit>(generate),
+        task => panic!("{task:?}"),
+    };
+    let given = generate(&["generate", "d"], &[]).unwrap();
+    assert_eq!((given.dir.to_str(), given.check), (Some("d"), false));
+    assert_eq!(given.options.job_regex.to_string(), ".*bingo-exporter.*");
+    let job = "BINGO_EXPORTER_JOB_REGEX";
+    for given in [
+        generate(&["generate", "--check", "--job-regex", "a|b", "d"], &[]),
+        generate(
+            &["--log.level=debug", "generate", "d", "--check"],
+            &[(job, "a|b")],
+        ),
+    ] {
+        let given = given.unwrap();
+        assert_eq!((given.dir.to_str(), given.check), (Some("d"), true));
+        assert_eq!(given.options.job_regex.to_string(), "a|b");
+    }
+    refused(
+        &["generate"],
+        &[],
+        "the following required arguments were not provided: <DIR>; see bingo-exporter --help",
+    );
+    let expected = "expected names of scrape jobs, such as bingo-exporter, with .* and .+ in them, \\. for a dot and | \
+                    between them";
+    refused(
+        &["generate", "d"],
+        &[(job, "(")],
+        &format!("{job}: invalid value '(' for '--job-regex <REGEX>': {expected}"),
+    );
+    refused(
+        &["--job-regex", "a"],
+        &[],
+        "unexpected argument '--job-regex' found; see bingo-exporter --help",
+    );
+}
+
+#[test]
 fn bad_usage_takes_one_line() {
     refused(
         &["--foo"],

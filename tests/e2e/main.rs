@@ -9,6 +9,8 @@ mod demo;
 mod exposition;
 mod nginx;
 mod process;
+mod service;
+mod restart;
 mod reload;
 mod stand_in;
 mod stand_ins;

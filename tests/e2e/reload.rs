@@ -45,7 +45,9 @@ impl Place {
             "sources:\n  access: {{paths: [{}]}}\n  app: {{paths: []}}\n{more}\n",
             paths.join(", ")
         );
-        fs::write(self.at("config.yaml"), text).unwrap();
+        // A reload under way must not find half of it.
+        fs::write(self.at("config.new"), text).unwrap();
+        fs::rename(self.at("config.new"), self.at("config.yaml")).unwrap();
     }
 
     #[track_caller]
@@ -140,6 +142,16 @@ fn a_bad_configuration_changes_nothing() {
     hang_up(&exporter, REFUSED);
     assert!(exporter.said().contains(&at), "{}", exporter.said());
 
+    // Valid in itself, but more than the limit allows.
+    place.configure(&["a.log"], "limits: {series: 5}");
+    let answer = post(&exporter);
+    let at = format!("{}:4:18: limits.series is 5", place.at("config.yaml").display());
+    assert!(
+        answer.status == 500 && answer.text().contains(&at),
+        "{}",
+        answer.text()
+    );
+
     append(&place.at("a.log"), &line("GET /a", 200, 5));
     let metrics = exporter.metrics();
     assert_eq!(requests(&metrics, "/a"), Some(1.0));
@@ -161,7 +173,9 @@ fn over_http_only_when_enabled_and_only_post() {
         let get = exporter.get("/-/reload");
         assert_eq!((get.status, get.header("allow")), (405, Some("POST, PUT")));
         if expect == 200 {
-            wait_until("word of the reload", DEADLINE, || exporter.said().contains(RELOADED));
+            wait_until("word of the reload", DEADLINE, || {
+                exporter.said().contains(RELOADED)
+            });
         }
         let (_, said) = exporter.end(Signal::TERM);
         assert_eq!(said.contains(RELOADED), expect == 200, "{said}");
