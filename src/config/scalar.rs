@@ -220,7 +220,7 @@ pub(super) fn name(text: &str) -> Result<String, Expected> {
 
 /// One of our fields.
 pub(super) fn field(text: &str) -> Result<Field, Expected> {
-    one_of(Field::ALL, |field| field.as_str(), text)
+    one_of(Field::CONFIGURABLE, |field| field.as_str(), text)
 }
 
 /// A field of bingo's own request lines.
