@@ -12,19 +12,21 @@ use bingo_exporter::model::Model;
 use bingo_exporter::{check, log, readiness, run};
 
 fn main() -> ExitCode {
-    match start() {
+    let code = match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
             let message = exit.message.as_bytes();
-            // Nobody is left to tell that nobody listens.
-            let _ = if exit.to_stdout {
-                io::stdout().write_all(message)
+            if exit.to_stdout {
+                // Nobody is left to tell that nobody listens.
+                let _ = io::stdout().write_all(message);
             } else {
-                io::stderr().write_all(message)
-            };
+                log::write(message);
+            }
             ExitCode::from(exit.code)
         }
-    }
+    };
+    log::flush();
+    code
 }
 
 fn start() -> Result<(), Exit> {
@@ -61,7 +63,7 @@ fn start() -> Result<(), Exit> {
             .map_err(|error| exit(1, &error))?;
     }
     let model = compile(&cli, config)?;
-    log::init(cli.log_level.into(), cli.log_format).map_err(|error| exit(1, &error.into()))?;
+    log::init(cli.log_level.into(), cli.log_format).map_err(|error| exit(1, &error))?;
     run::run(&cli, Arc::new(model), stage).map_err(|error| exit(1, &error))
 }
 

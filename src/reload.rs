@@ -105,7 +105,7 @@ impl Reloader {
         let (file, overrides) = (self.file.clone(), self.overrides.clone());
         let old = Arc::clone(current);
         let own_logs = self.own_logs;
-        let compile = move || {
+        let compile = move || -> anyhow::Result<_> {
             let mut config = Config::load(file.as_deref(), &overrides)?;
             if own_logs {
                 config.access.clone_from(&old.config.access);

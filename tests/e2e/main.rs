@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod exposition;
 mod nginx;
+mod own_log;
 mod process;
 mod service;
 mod restart;

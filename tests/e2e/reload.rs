@@ -141,6 +141,14 @@ fn a_bad_configuration_changes_nothing() {
     assert!(!answer.text().contains("\"a\""), "{}", answer.text());
     hang_up(&exporter, REFUSED);
     assert!(exporter.said().contains(&at), "{}", exporter.said());
+    place.configure(&["b.log"], "limits: {series: 10}\n");
+    let at = format!("{}:4:", place.at("config.yaml").display());
+    let answer = post(&exporter);
+    assert!(
+        answer.status == 500 && answer.text().contains(&at),
+        "{}",
+        answer.text()
+    );
 
     // Valid in itself, but more than the limit allows.
     place.configure(&["a.log"], "limits: {series: 5}");
