@@ -12,7 +12,8 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
-	zstd:zstd
+	zstd:zstd prometheus-alertmanager:prometheus-alertmanager amtool:prometheus-alertmanager \
+	victoria-metrics:victoria-metrics
 # Of PyPI, the strictest reader of OpenMetrics.
 PARSER := prometheus-client==0.26.0
 

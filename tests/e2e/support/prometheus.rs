@@ -24,11 +24,17 @@ impl Prometheus {
     /// Starts it, scraping one target every second.
     #[track_caller]
     pub(crate) fn start(target: SocketAddr) -> Self {
-        let dir = TempDir::new().unwrap();
         let configuration = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
              scrape_configs: [{{job_name: bingo-exporter, static_configs: [{{targets: ['{target}']}}]}}]\n"
         );
+        Self::configured(&configuration)
+    }
+
+    /// Starts it with this configuration.
+    #[track_caller]
+    pub(crate) fn configured(configuration: &str) -> Self {
+        let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("prometheus.yml"), configuration).unwrap();
         let (process, address) = (0..5)
             .find_map(|_| try_start(dir.path()))
@@ -43,25 +49,31 @@ impl Prometheus {
     /// An instant query; names as they are, without what Prometheus adds to identify the target.
     #[track_caller]
     pub(crate) fn query(&self, query: &str) -> Exposition {
-        let path = format!("/api/v1/query?query={}", percent_encoded(query));
-        let response = http::ask(self.address, "GET", &path, &[]);
-        let answer: Value = serde_json::from_slice(&response.body).unwrap();
-        let mut exposition = Exposition::default();
-        for sample in answer["data"]["result"]
-            .as_array()
-            .unwrap_or_else(|| panic!("{query}: {answer}"))
-        {
-            let mut labels: Labels = serde_json::from_value(sample["metric"].clone()).unwrap();
-            let name = labels.remove("__name__").unwrap_or_default();
-            labels.retain(|label, _| label != "job" && label != "instance");
-            let value = sample["value"][1]
-                .as_str()
-                .and_then(|value| value.parse().ok())
-                .unwrap();
-            exposition.insert(name, labels, value);
-        }
-        exposition
+        ask(self.address, query)
     }
+}
+
+/// An instant query to whatever answers as Prometheus does.
+#[track_caller]
+pub(crate) fn ask(address: SocketAddr, query: &str) -> Exposition {
+    let path = format!("/api/v1/query?query={}", percent_encoded(query));
+    let response = http::ask(address, "GET", &path, &[]);
+    let answer: Value = serde_json::from_slice(&response.body).unwrap();
+    let mut exposition = Exposition::default();
+    for sample in answer["data"]["result"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{query}: {answer}"))
+    {
+        let mut labels: Labels = serde_json::from_value(sample["metric"].clone()).unwrap();
+        let name = labels.remove("__name__").unwrap_or_default();
+        labels.retain(|label, _| label != "job" && label != "instance");
+        let value = sample["value"][1]
+            .as_str()
+            .and_then(|value| value.parse().ok())
+            .unwrap();
+        exposition.insert(name, labels, value);
+    }
+    exposition
 }
 
 fn try_start(dir: &Path) -> Option<(Process, SocketAddr)> {
