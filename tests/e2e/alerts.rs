@@ -21,7 +21,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::alertmanager::{Alertmanager, Call, Server};
-use crate::support::clock::{DEADLINE, now, pause_until, wait_for, wait_until};
+use crate::support::clock::{DEADLINE, POLL, now, pause, pause_until, wait_for, wait_until};
 use crate::support::exporter::{Exporter, command};
 use crate::support::log;
 use crate::support::ports::free_port;
@@ -221,7 +221,7 @@ impl Stage {
 
     #[track_caller]
     fn wait_series(&self, query: &str) {
-        wait_until(query, 2 * DEADLINE, || self.prometheus.query(query).len() > 0);
+        wait_until(query, 2 * DEADLINE, || !self.prometheus.query(query).is_empty());
     }
 }
 
@@ -273,13 +273,14 @@ fn who_is_called_and_when() {
     assert_eq!(counts, BTreeMap::from(expected));
 }
 
-/// A rotation, a restart, and a stop after which ten minutes' lines are read at once, half of which are errors.
+/// A rotation, a restart, a reload, and a stop after which ten minutes' lines are read at once, half of which are errors.
 fn calm(stage: &mut Stage) {
     let [a, b] = &mut stage.nodes;
     // The writer opens its file for each line.
     fs::rename(&a.proxy.log, a.dir.path().join("access.log.1")).unwrap();
     a.stop_exporter(Signal::TERM);
     a.start_exporter();
+    a.exporter.as_ref().unwrap().signal(Signal::HUP);
     b.stop_exporter(Signal::TERM);
     let old = (0..12_000).map(|number| {
         line(
@@ -424,14 +425,12 @@ fn every_selector_has_series_and_victoria_metrics_agrees() {
     }
     assert!(missing.len() > 50, "{missing:?}");
     let all = missing.clone();
-    wait_until("every selector to have series", 3 * DEADLINE, || {
-        missing.retain(|selector| scraped.prometheus.query(&format!("count({selector})")).len() == 0);
-        missing.is_empty() || {
-            // Seen in the output if it never comes.
-            fs::write(scraped._dir.path().join("missing"), format!("{missing:?}")).unwrap();
-            false
-        }
-    });
+    let deadline = now() + 3 * DEADLINE;
+    while !missing.is_empty() {
+        assert!(now() < deadline, "no series: {missing:?}");
+        pause(POLL);
+        missing.retain(|selector| scraped.prometheus.query(&format!("count({selector})")).is_empty());
+    }
     let queries = all
         .iter()
         .filter(|selector| !selector.contains(':') || selector.starts_with("up"));

@@ -5,10 +5,15 @@
 #![cfg(test)]
 
 mod alerts;
+mod check;
 mod demo;
 mod exposition;
 mod nginx;
+mod own_log;
 mod process;
+mod service;
+mod restart;
+mod reload;
 mod stand_in;
 mod stand_ins;
 mod support;

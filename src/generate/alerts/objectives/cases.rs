@@ -141,6 +141,12 @@ fn windows() -> Vec<Case> {
     vec![
         over.silent("6h55m"),
         all(begun, "14h", &[hour, six_hours, three_days]),
+        // 0.19 of nine of twelve samples is under the pace, of eight of thirteen over four fifths of it.
+        of(
+            "a little under the fastest pace after a good half day",
+            &[(720, 0.0, 100.0), (60, 19.0, 81.0)],
+        )
+        .silent("12h45m"),
         of(
             "a few errors after a good day",
             &[(1440, 0.0, 100.0), (120, 8.0, 92.0)],

@@ -255,7 +255,7 @@ fn traffic() -> Vec<Case> {
             .silent("12m55s")
             .fires("13m", r#"node="a""#)
             .fires("15m", r#"node="a""#),
-        of("nine requests in ten seconds, then none", "0+4.5x132 594x100").silent("15m"),
+        of("nine requests in ten seconds, then none", "0+4.5x132 594x100").silent("18m"),
         of("an unreadable log", "0+8x132 1056x100")
             .on("a", &files("unreadable"), "1x900")
             .silent("15m"),
