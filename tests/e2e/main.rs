@@ -13,6 +13,7 @@ mod process;
 mod service;
 mod restart;
 mod reload;
+mod proxies;
 mod stand_in;
 mod stand_ins;
 mod support;

@@ -75,7 +75,10 @@ fn tries() {
     };
     let last = ("static/srv1".to_owned(), Code::new(200), Some(69_000_000));
     let untold = ("other".to_owned(), Code::NONE, None);
-    assert_eq!(tries("static/srv1", "0", "10/0/30/69/109"), [last.clone()]);
+    assert_eq!(
+        tries("static/srv1", "0", "10/0/30/69/109"),
+        std::slice::from_ref(&last)
+    );
     assert_eq!(
         tries("static/srv1", "+1", "10/0/30/69/109"),
         [untold, last.clone()]
