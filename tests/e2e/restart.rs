@@ -62,7 +62,7 @@ impl Place {
         let entries = fs::read_dir(&self.state).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names
-            .filter(|name| !["checkpoint", "checkpoint.previous", "lock"].contains(&&**name))
+            .filter(|name| !["checkpoint", "checkpoint.previous", "lock", "history"].contains(&&**name))
             .collect()
     }
 }
