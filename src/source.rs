@@ -9,6 +9,8 @@ mod app;
 mod formats;
 mod intake;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,19 +107,30 @@ pub struct Snapshot {
 impl Source {
     /// The proxy's access log, counted from zero.
     pub fn access(model: Arc<Model>, read_from: ReadFrom) -> Self {
-        let tail = Tail::new(options(
-            &model,
-            &model.config.access.paths,
-            &model.config.access.rotated,
-            read_from,
-        ));
-        Self::new(Counts::Access(Tally::new(&model)), tail, model)
+        Self::new(SourceName::Access, model, read_from)
     }
 
     /// bingo's own log, counted from zero.
     pub fn app(model: Arc<Model>, read_from: ReadFrom) -> Self {
-        let tail = Tail::new(options(&model, &model.config.app.paths, &[], read_from));
-        Self::new(Counts::App(AppTally::new(&model)), tail, model)
+        Self::new(SourceName::App, model, read_from)
+    }
+
+    /// A log, counted from zero. Without paths it is switched off, and nothing of it is shown or saved.
+    pub fn new(name: SourceName, model: Arc<Model>, read_from: ReadFrom) -> Self {
+        Self {
+            tail: Tail::new(options(&model, name, read_from)),
+            formats: Formats::default(),
+            intake: Intake::default(),
+            counts: match name {
+                SourceName::Access => Counts::Access(Tally::new(&model)),
+                SourceName::App => Counts::App(AppTally::new(&model)),
+            },
+            health: Health::default(),
+            catching_up: true,
+            ever_matched: false,
+            watching: true,
+            model,
+        }
     }
 
     /// Goes on from a saved state: from its positions, and from its counts where they can be trusted.
@@ -125,7 +138,7 @@ impl Source {
     pub fn restored(self, state: State, with_counts: bool) -> Self {
         let tail = Tail::restore(self.tail.options().clone(), state.files);
         let mut counts = state.counts;
-        counts.carry_over(&self.model);
+        counts.carry_over(&self.model, &tail);
         let formats = state.formats;
         if !with_counts {
             counts.reset(&self.model);
@@ -167,20 +180,6 @@ impl Source {
         );
     }
 
-    fn new(counts: Counts, tail: Tail, model: Arc<Model>) -> Self {
-        Self {
-            tail,
-            formats: Formats::default(),
-            intake: Intake::default(),
-            counts,
-            health: Health::default(),
-            catching_up: true,
-            ever_matched: false,
-            watching: true,
-            model,
-        }
-    }
-
     /// One pass over all files: every new line is decoded, routed and counted. Neither loops nor waits.
     pub fn pass(&mut self, now: Now, sweep: bool) -> Polled {
         let before = (self.intake.lines.total(), self.intake.lines.rejected_total());
@@ -213,10 +212,29 @@ impl Source {
         polled
     }
 
-    /// Goes on under another configuration, from the next line on. Counts of series that still exist go on.
+    /// Goes on under another configuration, from the next line on. Positions, and counts of series that still exist,
+    /// go on as after a restart.
     pub fn swap(&mut self, model: Arc<Model>) {
-        self.counts.carry_over(&model);
+        let options = options(&model, self.name(), self.tail.options().read_from);
+        if options.paths.is_empty() {
+            *self = Self::new(self.name(), model, options.read_from);
+            return;
+        }
+        // What was followed elsewhere says nothing about whether there is a log now.
+        self.ever_matched &= options.paths == self.tail.options().paths;
+        self.tail.set_options(options);
+        self.counts.carry_over(&model, &self.tail);
         self.model = model;
+    }
+
+    /// It has paths.
+    pub fn is_on(&self) -> bool {
+        !self.tail.options().paths.is_empty()
+    }
+
+    /// The configuration in force.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
     }
 
     /// The files of this source.
@@ -255,13 +273,17 @@ impl Source {
     }
 }
 
-fn options(model: &Model, paths: &[String], rotated: &[String], read_from: ReadFrom) -> Options {
+fn options(model: &Model, name: SourceName, read_from: ReadFrom) -> Options {
+    let config = &model.config;
     Options {
-        paths: paths.to_vec(),
+        paths: config.paths(name).to_vec(),
         read_from,
-        line_bytes: model.config.limits.line_bytes,
-        files: model.config.limits.files,
-        rotated: rotated.to_vec(),
+        line_bytes: config.limits.line_bytes,
+        files: config.limits.files,
+        rotated: match name {
+            SourceName::Access => config.access.rotated.clone(),
+            SourceName::App => vec![],
+        },
     }
 }
 
@@ -329,10 +351,15 @@ impl Counts {
         }
     }
 
-    fn carry_over(&mut self, model: &Model) {
+    /// Into another configuration, whose files `tail` follows.
+    fn carry_over(&mut self, model: &Model, tail: &Tail) {
         match self {
             Self::Access(tally) => *tally = std::mem::replace(tally, Tally::new(model)).carried_over(model),
-            Self::App(tally) => *tally = std::mem::replace(tally, AppTally::new(model)).carried_over(model),
+            Self::App(tally) => {
+                let old = std::mem::replace(tally, AppTally::new(model));
+                let exists = |directory: &[u8]| tail.looks_into(Path::new(OsStr::from_bytes(directory)));
+                *tally = old.carried_over(model, exists);
+            }
         }
     }
 }
@@ -350,6 +377,11 @@ impl Snapshot {
     pub fn is_complete(&self, now: Now) -> Option<bool> {
         let oldest = self.oldest_unread(now)?;
         self.complete.map(|complete| complete && oldest < TOO_OLD)
+    }
+
+    /// The source has paths; else nothing of it is shown or saved.
+    pub fn is_on(&self) -> bool {
+        !self.model.config.paths(self.source).is_empty()
     }
 
     /// How a file of the access log is read, and why so.

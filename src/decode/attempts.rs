@@ -19,7 +19,7 @@ impl Attempts<'_> {
         let told = entries(&self.addresses).filter_map(move |address| {
             let (code, took) = (codes.next(), durations.next());
             Some(Attempt {
-                upstream: upstream(address)?,
+                upstream: upstream_label(address)?,
                 code: code.and_then(integer).map_or(Code::NONE, Code::new),
                 duration: took.and_then(|text| duration(text, self.unit).ok()),
             })
@@ -34,8 +34,8 @@ impl Attempts<'_> {
 }
 
 /// The label of an address; `None` for what is logged where no node was tried: nothing, `-`, a group's name.
-fn upstream(address: &[u8]) -> Option<&[u8]> {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:[]/@%-".contains(byte);
+pub(crate) fn upstream_label(address: &[u8]) -> Option<&[u8]> {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:[]/@%+~=-".contains(byte);
     let address = if address.starts_with(b"unix:") {
         // `unix:/run/x.sock:` is how some configurations write it; it is the same node.
         address.strip_suffix(b":").unwrap_or(address)
@@ -175,6 +175,7 @@ mod tests {
             "bingo.local:27352",
             "unix:/run/x.sock",
             "unix:@x",
+            "unix:/run/~a/x+y=z.sock",
         ] {
             check([address, "200", "0.001"], &[(address, 200, Some(1))]);
         }
