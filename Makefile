@@ -50,8 +50,6 @@ test: setup
 	part cargo test --locked
 	export RUSTDOCFLAGS='-D warnings'
 	part cargo doc --locked --no-deps
-	unset RUSTDOCFLAGS
-	part $(MAKE) --no-print-directory fuzz FUZZ_SECONDS=$${FUZZ_SECONDS:-3}
 
 # libFuzzer asks for these of the compiler, which cargo-fuzz passes too; no sanitizer, since no line of ours is unsafe.
 COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -61,7 +59,7 @@ COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 fuzz: setup
 	@host=$$(rustc -vV | sed -n 's/^host: //p')
 	export CARGO_TARGET_DIR=$(CURDIR)/target/fuzz RUSTFLAGS='--cfg fuzzing $(COVERAGE)'
-	cargo build --locked --quiet --manifest-path fuzz/Cargo.toml --target "$$host"
+	cargo build --quiet --manifest-path fuzz/Cargo.toml --target "$$host"
 	for file in fuzz/fuzz_targets/*.rs; do
 		target=$$(basename "$$file" .rs)
 		mkdir -p "target/fuzz/corpus/$$target" target/fuzz/crashes
