@@ -95,8 +95,11 @@ fn json(data: &[u8]) {
         let found = decoder
             .decode(line, &mut Detection::default())
             .map(Option::unwrap);
-        // nginx's status where none was sent, `000`, is no JSON, and is read all the same.
-        if line.windows(2).any(|pair| pair == b"00") {
+        // Three digits with zeros before, nginx's status where none was sent, are no JSON and are read all the same.
+        if line
+            .windows(2)
+            .any(|pair| pair[0] == b'0' && pair[1].is_ascii_digit())
+        {
             continue;
         }
         let object =
