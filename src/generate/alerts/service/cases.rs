@@ -226,7 +226,7 @@ fn noticed() -> Vec<Case> {
         .on("a", BAD, "0+10x12 120x200")
         .on("a", GOOD, "0+10x212")
         .on("a", OBJECTIVE, "0.99x212")
-        .fires("2m55s", "")
+        .fires("2m50s", "")
         .silent("3m5s"),
     ]
 }
@@ -234,6 +234,7 @@ fn noticed() -> Vec<Case> {
 fn traffic() -> Vec<Case> {
     let of = |what, before: &str| {
         Case::new("BingoTrafficGone", what)
+            .every("4s")
             .on("a", REQUESTS, before)
             .on("a", PINGS, "0+10x900")
             .on("a", ROUTE, "1x900")
@@ -242,8 +243,8 @@ fn traffic() -> Vec<Case> {
     };
     let files = |state| format!(r#"bingo_exporter_files{{source="access",state="{state}"}}"#);
     vec![
-        // The last request at 11m.
-        of("8 requests in 5 s, then none", "0+8x132 1056x100")
+        // The last request at 11m4s.
+        of("1.6 requests a second, then none", "0+6.4x166 1062.4x125")
             .on("a", &files("unreadable"), "0x900")
             .on("a", &files("following"), "1x900")
             .on(
@@ -252,14 +253,14 @@ fn traffic() -> Vec<Case> {
                 "1x900",
             )
             .silent("11m")
-            .silent("12m55s")
-            .fires("13m", r#"node="a""#)
+            .silent("13m")
+            .fires("13m5s", r#"node="a""#)
             .fires("15m", r#"node="a""#),
-        of("nine requests in ten seconds, then none", "0+4.5x132 594x100").silent("18m"),
-        of("an unreadable log", "0+8x132 1056x100")
+        of("fewer than one a second, then none", "0+3.6x166 597.6x125").silent("18m"),
+        of("an unreadable log", "0+6.4x166 1062.4x125")
             .on("a", &files("unreadable"), "1x900")
             .silent("15m"),
-        of("fewer requests", "0+8x132 1056+0.1x100").silent("15m"),
+        of("fewer requests", "0+6.4x166 1062.4+0.1x125").silent("15m"),
     ]
 }
 
