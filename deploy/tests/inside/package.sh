@@ -34,7 +34,7 @@ expect "$heartbeats" 1
 until_true 'the status line' sh -c 'systemctl status bingo-exporter | grep -q "Status: .following 2 files"'
 
 echo '-- runs as nobody else and cannot write them'
-[[ $(ps -o user= -p "$(main_pid)") == bingo-ex* ]] || fail 'another user'
+[[ $(stat -c %U "/proc/$(main_pid)") == bingo-exporter ]] || fail 'another user'
 grep -q '^CapEff:	0000000000000000$' "/proc/$(main_pid)/status"
 grep -q '^Seccomp:	2$' "/proc/$(main_pid)/status"
 for log in /var/log/nginx/access.log /opt/bongo/logs/3a956b711f/main.log; do
@@ -76,14 +76,13 @@ systemctl stop bingo-exporter
 mkdir -p /etc/systemd/system/bingo-exporter.service.d
 cp /usr/share/doc/bingo-exporter/examples/no-network.conf /etc/systemd/system/bingo-exporter.service.d/
 systemctl daemon-reload
-systemctl start bingo-exporter.socket
+systemctl enable --quiet --now bingo-exporter.socket
 requests 1
 expect "$movies" 7
 [[ $(grep -c : "/proc/$(main_pid)/net/dev") == 1 ]] || fail 'it has a network'
-systemctl stop bingo-exporter.socket bingo-exporter
 rm -r /etc/systemd/system/bingo-exporter.service.d
 systemctl daemon-reload
-systemctl start bingo-exporter
+systemctl restart bingo-exporter
 
 echo '-- a bad configuration is told and not tried again and again'
 echo 'nonsense: 1' >> /etc/bingo-exporter/config.yaml
