@@ -30,6 +30,7 @@ lintian --allow-root --fail-on error,warning \
 
 cp -r deploy/tests/inside "$tree/test/inside"
 cp -r deploy/ansible "$tree/test/ansible"
+cp -r alerts/rules "$tree/test/rules"
 cp "$tree/test/inside/deploy-test.service" "$tree/etc/systemd/system/"
 systemd-nspawn --quiet --directory "$tree" --register=no --keep-unit --private-network --link-journal=no \
 	--console=pipe --bind-ro="$PWD/target/venv" --setenv=VENV="$PWD/target/venv" \
