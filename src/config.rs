@@ -13,8 +13,8 @@ use std::path::Path;
 
 use serde_saphyr::Location;
 
-use crate::decode::{AppField, DurationUnit, Field, Format};
-use crate::record::Method;
+use crate::decode::{AppField, Field, Format};
+use crate::record::{DurationUnit, Method};
 use crate::slo::{ErrorCodes, LatencyObjective, Objectives};
 use crate::source::SourceName;
 
@@ -137,6 +137,16 @@ impl Config {
             SourceName::Access => &self.access.paths,
             SourceName::App => &self.app.paths,
         }
+    }
+
+    /// What a configuration that is valid in itself came to when it was compiled: too many series. At the place of
+    /// `limits.series`, where the file has it.
+    pub fn refused(file: Option<&Path>, problem: &anyhow::Error) -> ConfigError {
+        let raw = file.and_then(|file| raw::Config::parse(&read_file(file).ok()?).ok());
+        let series = raw.and_then(|raw| raw.limits.series);
+        let location = series.map_or(Location::UNKNOWN, |series| series.referenced);
+        let place = file.map_or("built-in profile".to_owned(), |file| file.display().to_string());
+        ConfigError::at(&location, format!("{problem:#}")).of(&place)
     }
 
     /// The configuration in force as YAML that loads to an equal one; the commented profile where it is that.

@@ -24,6 +24,7 @@ pub mod health;
 pub mod source;
 pub mod ingest;
 pub mod checkpoint;
+pub mod history;
 
 pub mod metrics;
 pub mod serve;
@@ -33,6 +34,8 @@ pub mod demo;
 pub mod manager;
 pub mod reload;
 pub mod run;
+
+pub mod generate;
 
 pub mod clock;
 pub mod log;

@@ -19,6 +19,7 @@ use crate::checkpoint::{self, Restored, Store};
 use crate::cli::Cli;
 use crate::clock::Clock;
 use crate::demo::{Show, Stage};
+use crate::history::keeper::Keeper;
 use crate::ingest::{self, Handle};
 use crate::manager;
 use crate::model::Model;
@@ -29,8 +30,8 @@ use crate::serve::site::Site;
 use crate::serve::transport;
 use crate::source::{Source, SourceName};
 
-/// Follows and serves until a signal. One thread for HTTP, one for each source, one for the checkpoint; with a stage,
-/// one for the demo on it.
+/// Follows and serves until a signal. One thread for HTTP, one for each source and one of notify's that wakes it, one
+/// for the checkpoint and at times one for its fsync, one for the history; with a stage, one for the demo on it.
 ///
 /// # Errors
 /// What keeps the program from running, with what to do about it.
@@ -60,6 +61,7 @@ pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
             clock,
             telemetry_path: cli.telemetry_path.clone(),
             saver: running.saver.as_ref().map(|(saver, _)| saver.clone()),
+            keeper: running.keeper.0.clone(),
             hits: Arc::clone(&hits),
             reloader: Arc::clone(&reloader),
             lifecycle: cli.enable_lifecycle,
@@ -97,11 +99,13 @@ struct Running {
     sources: Vec<Handle>,
     threads: Vec<JoinHandle<()>>,
     saver: Option<(Saver, JoinHandle<()>)>,
+    keeper: (Keeper, JoinHandle<()>),
 }
 
 impl Running {
     fn start(cli: &Cli, model: &Arc<Model>, directory: Option<Directory>, clock: Clock) -> Result<Self> {
-        let opened = directory.map(|directory| {
+        let edges = Arc::clone(&model.edges);
+        let opened = directory.clone().map(|directory| {
             let (store, restored) = Store::open(directory.clone(), checkpoint::boot_id(), clock.now().unix);
             (directory, store, restored)
         });
@@ -121,16 +125,18 @@ impl Running {
         let saver = saver
             .transpose()
             .context("failed to start the checkpoint thread")?;
+        let keeper = Keeper::start(edges, directory, restored.with_counts, sources.clone(), clock)
+            .context("failed to start the history's thread")?;
         Ok(Self {
             sources,
             threads,
             saver,
+            keeper,
         })
     }
 
     /// Returns when the sources have read to the current end, after a signal or the failure of one, and all is saved.
-    /// A second signal is not waited
-    /// after. The demo ends first, so that the logs have an end.
+    /// Nothing is waited for after a second signal. The demo ends first, so that the logs have an end.
     async fn until_stopped(
         mut self,
         mut signals: Signals,
@@ -180,6 +186,10 @@ impl Running {
             .iter()
             .map(|source| source.snapshot().state.intake.lines.counted)
             .sum();
+        let (keeper, thread) = self.keeper;
+        keeper.stop();
+        let kept = tokio::task::spawn_blocking(move || thread.join()).await?;
+        kept.map_err(|_| anyhow!("the history's thread panicked; its message is above"))?;
         if let Some((saver, thread)) = self.saver {
             saver.stop();
             let saved = tokio::task::spawn_blocking(move || thread.join()).await?;

@@ -6,6 +6,7 @@
 //! ```
 
 mod app;
+mod formats;
 mod intake;
 
 use std::ffi::OsStr;
@@ -16,8 +17,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::formats::Formats;
 pub use self::intake::{Intake, LATE, LineCounts};
 use crate::clock::Now;
+use crate::decode::Decided;
 use crate::health::{Health, Sample, TOO_OLD};
 use crate::model::Model;
 use crate::record::{Reject, Unmeasured, closed_set};
@@ -34,6 +37,7 @@ closed_set! {
 pub struct Source {
     model: Arc<Model>,
     tail: Tail,
+    formats: Formats,
     intake: Intake,
     counts: Counts,
     health: Health,
@@ -64,6 +68,9 @@ const STUCK: Duration = Duration::from_secs(5);
 pub struct State {
     /// Where we are in all files held or remembered.
     pub files: Memory,
+    /// How the files are written. Releases before this was kept had nothing to keep.
+    #[serde(default)]
+    pub formats: Formats,
     /// What came in.
     pub intake: Intake,
     /// What it said.
@@ -112,6 +119,7 @@ impl Source {
     pub fn new(name: SourceName, model: Arc<Model>, read_from: ReadFrom) -> Self {
         Self {
             tail: Tail::new(options(&model, name, read_from)),
+            formats: Formats::default(),
             intake: Intake::default(),
             counts: match name {
                 SourceName::Access => Counts::Access(Tally::new(&model)),
@@ -131,12 +139,19 @@ impl Source {
         let tail = Tail::restore(self.tail.options().clone(), state.files);
         let mut counts = state.counts;
         counts.carry_over(&self.model, &tail);
+        let formats = state.formats;
         if !with_counts {
             counts.reset(&self.model);
-            return Self { tail, counts, ..self };
+            return Self {
+                tail,
+                formats,
+                counts,
+                ..self
+            };
         }
         Self {
             tail,
+            formats,
             counts,
             intake: state.intake,
             ever_matched: true,
@@ -169,10 +184,14 @@ impl Source {
     pub fn pass(&mut self, now: Now, sweep: bool) -> Polled {
         let before = (self.intake.lines.total(), self.intake.lines.rejected_total());
         let (model, lines, counts) = (&*self.model, &mut self.intake.lines, &mut self.counts);
+        let formats = &mut self.formats;
         let polled = self.tail.poll(now, sweep, &mut |path, line| {
-            count(model, lines, counts, path, line, now)
+            count(model, formats, lines, counts, path, line, now)
         });
 
+        self.formats.announce(&self.model.decoder);
+        self.formats
+            .forget(self.model.config.limits.files, |path| self.tail.is_followed(path));
         self.counts.forget(now);
         if let Counts::App(tally) = &mut self.counts {
             app::sight(tally, &self.model, &self.tail.files());
@@ -227,6 +246,7 @@ impl Source {
     pub fn state(&self) -> State {
         State {
             files: self.tail.memory(),
+            formats: self.formats.clone(),
             intake: self.intake.clone(),
             counts: self.counts.clone(),
         }
@@ -268,19 +288,32 @@ fn options(model: &Model, name: SourceName, read_from: ReadFrom) -> Options {
 }
 
 /// The way of a line. Each ends in exactly one of three counts.
-fn count(model: &Model, lines: &mut LineCounts, counts: &mut Counts, path: &Path, line: Line<'_>, now: Now) {
+fn count(
+    model: &Model,
+    formats: &mut Formats,
+    lines: &mut LineCounts,
+    counts: &mut Counts,
+    path: &Path,
+    line: Line<'_>,
+    now: Now,
+) {
     let (bytes, finished) = match line {
         Line::Complete(bytes) => (bytes, true),
         Line::Unfinished(bytes) => (bytes, false),
         Line::TooLong => return lines.reject(Reject::TooLong),
     };
     let counted = match counts {
-        Counts::Access(tally) => model.decoder.decode(bytes).map(|request| {
-            request.map(|request| {
-                tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now);
-                request.time
+        Counts::Access(tally) => {
+            let format = formats.of(path);
+            // Half a line says nothing of its file's format.
+            let format = if finished { format } else { &mut format.clone() };
+            model.decoder.decode(bytes, format).map(|request| {
+                request.map(|request| {
+                    tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now);
+                    request.time
+                })
             })
-        }),
+        }
         Counts::App(tally) => model.app_decoder.decode(bytes).map(|event| {
             let log = app::log_of(tally, model, path);
             tally.count(model, log, &event, now);
@@ -349,6 +382,12 @@ impl Snapshot {
     /// The source has paths; else nothing of it is shown or saved.
     pub fn is_on(&self) -> bool {
         !self.model.config.paths(self.source).is_empty()
+    }
+
+    /// How a file of the access log is read, and why so.
+    pub fn format(&self, path: &Path) -> Option<Decided> {
+        self.requests()?;
+        Some(self.model.decoder.decided(&self.state.formats.get(path)))
     }
 
     /// The requests, where this is the access log.

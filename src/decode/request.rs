@@ -2,17 +2,38 @@
 
 use super::Field;
 use super::keys::Slots;
-use super::number::{integer, seconds};
+use super::number::{duration, integer};
 use super::time;
 use crate::record::{
-    Attempts, Cache, Code, Method, Protocol, Reject, Request, RequestLine, Scheme, Text, Unmeasured,
+    Attempts, Cache, Code, DurationUnit, Method, Protocol, Reject, Request, RequestLine, Scheme, Text,
+    Unmeasured,
 };
+
+/// The units of a format's durations.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Units {
+    pub(super) request: DurationUnit,
+    pub(super) upstream: DurationUnit,
+}
+
+impl Units {
+    /// nginx's.
+    pub(super) const SECONDS: Self = Self {
+        request: DurationUnit::Seconds,
+        upstream: DurationUnit::Seconds,
+    };
+    #[expect(dead_code, reason = "for formats to come")]
+    pub(super) const MILLISECONDS: Self = Self {
+        request: DurationUnit::Milliseconds,
+        upstream: DurationUnit::Milliseconds,
+    };
+}
 
 /// Makes a request of what a line says.
 ///
 /// # Errors
 /// [`Reject::NoRequest`] for neither a status nor a request. A request that cannot be parsed is one all the same.
-pub(super) fn build<'a>(slots: &Slots<'_, 'a>) -> Result<Request<'a>, Reject> {
+pub(super) fn build<'a>(slots: &Slots<'_, 'a>, units: Units) -> Result<Request<'a>, Reject> {
     let whole = slots.first(Field::Request);
     let parts = slots.first(Field::Method).zip(slots.first(Field::Target));
     let status = slots.first(Field::Status);
@@ -33,7 +54,7 @@ pub(super) fn build<'a>(slots: &Slots<'_, 'a>) -> Result<Request<'a>, Reject> {
         client_gave_up: matches!(status, Some(499 | 0 | -1)),
         duration: slots
             .first(Field::RequestTime)
-            .map_or(Err(Unmeasured::Missing), |text| seconds(text)),
+            .map_or(Err(Unmeasured::Missing), |text| duration(text, units.request)),
         bytes: bytes(slots),
         cache: slots.first(Field::CacheStatus).and_then(|text| cache(text)),
         protocol: version
@@ -44,6 +65,8 @@ pub(super) fn build<'a>(slots: &Slots<'_, 'a>) -> Result<Request<'a>, Reject> {
             addresses: text(Field::UpstreamAddr),
             codes: text(Field::UpstreamStatus),
             durations: text(Field::UpstreamTime),
+            unit: units.upstream,
+            untold: 0,
         },
         // `time` and `ts` mean other things to some loggers, so the first that is a time stamp.
         time: slots.all(Field::Time).find_map(|text| time::parse(text)),

@@ -186,11 +186,12 @@ fn a_path_that_leads_nowhere_is_no_complete_log() {
 fn an_unfinished_end_is_decoded_or_rejected_as_truncated() {
     let model = model("/nowhere");
     let mut counts = Counts::Access(Tally::new(&model));
-    let mut lines = LineCounts::default();
+    let (mut formats, mut lines) = (Formats::default(), LineCounts::default());
     for end in [LINE, &LINE[..40]] {
         let path = Path::new("/nowhere");
         count(
             &model,
+            &mut formats,
             &mut lines,
             &mut counts,
             path,

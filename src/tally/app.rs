@@ -8,8 +8,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{CodeCounts, Histogram, Room};
 use crate::clock::Now;
-use crate::decode::DurationUnit;
 use crate::model::Model;
+use crate::record::DurationUnit;
 use crate::record::{AppRequest, Code, Event, EventKind, Level, Method, Nanos, UnixMillis, Unmeasured};
 use crate::route::RouteId;
 

@@ -132,6 +132,13 @@ fn bad_usage_and_bad_configuration_are_2_and_one_line() {
         "endpoints:\n  - {method: GET, path: /a, objectives: {availability: 99}}\n",
     );
     check(&["--config.file", &ratio], &[&ratio, ":2:", "availability"]);
+    let series = file("series.yaml", "error_codes: [5xx]\nlimits: {series: 100}\n");
+    for print in [&[][..], &["--config.print"]] {
+        check(
+            &[&["--config.file", &*series], print].concat(),
+            &[&format!("{series}:2:18: "), "limits.series is 100", "endpoints"],
+        );
+    }
     let broken = file("broken.yaml", "endpoints: [\n");
     check(&["--config.file", &broken], &[&broken]);
 }

@@ -214,7 +214,7 @@ fn timed(duration: Option<Result<Nanos, Unmeasured>>) -> Event<'static> {
 
 #[test]
 fn another_configuration() {
-    use crate::decode::DurationUnit::{Milliseconds, Seconds};
+    use crate::record::DurationUnit::{Milliseconds, Seconds};
     let old = model(|config| config.app.duration_unit = Some(Milliseconds));
     let mut tally = AppTally::new(&old);
     let (log, _) = tally.sight(&old, b"/a/x", Some(b"x"));
