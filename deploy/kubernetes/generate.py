@@ -47,8 +47,13 @@ data:
 
 
 def main() -> None:
+    listed = (HERE / "base/kustomization.yaml").read_text()
     for name, text in (("prometheusrule.yaml", rules()), ("dashboards.yaml", dashboards())):
         file = HERE / "base" / name
+        if text == HEAD:
+            continue
+        if f"- {name}\n" not in listed:
+            sys.exit(f"base/kustomization.yaml does not list {name}")
         if "--check" in sys.argv[1:]:
             if not file.exists() or file.read_text() != text:
                 sys.exit(f"{file.relative_to(ROOT)} is out of date: run deploy/kubernetes/generate.py")
