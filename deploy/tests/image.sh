@@ -62,7 +62,7 @@ until_true counted app
 
 [[ $(stat -c %u "/proc/$exporter") == 65532 ]]
 grep -q '^CapEff:	0000000000000000$' "/proc/$exporter/status"
-for file in bingo-exporter var/log/proxy/access.log opt/bongo/logs/3a956b711f/main.log; do
+for file in new var/log/proxy/access.log opt/bongo/logs/3a956b711f/main.log; do
 	# Seen through its mounts, not even root may.
 	if error=$( (echo >> "/proc/$exporter/root/$file") 2>&1) || [[ $error != *Read-only* ]]; then
 		echo "$file can be written: $error" >&2

@@ -1,19 +1,15 @@
 # The package: installed, in use, upgraded, restarted, by socket, purged.
 . /test/inside/common.sh
 
-# Every file with its kind, owner and mode, but for what keeps record of the install itself.
+# Every file with its kind, owner and mode, but for what keeps record of the install itself, and the users.
 files() {
 	find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /test -o -path /var/log/journal \
-		-o -path /var/log/apt -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/tmp \) -prune \
+		-o -path /var/log/apt -o -path '/etc/*shadow-' -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/tmp \) -prune \
 		-o -printf '%p %y %u:%g %m\n' | sort
-	# Their backups, with a dash, hold the former content.
 	sort /etc/passwd /etc/group /etc/shadow /etc/gshadow
 }
 
 make_logs
-# The two databases get their backups once, whoever changes them first.
-touch /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
-chmod 600 /etc/shadow- /etc/gshadow-
 files > /test/before
 
 echo '-- installs and serves'
