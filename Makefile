@@ -1,14 +1,15 @@
 # make setup   install what the tests need besides Rust, where it is missing (Debian)
 # make test    everything a change must pass
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
-# make deb    build the Debian package; `cargo install --locked cargo-deb` once
-# make deploy-test  install it in a Debian tree under systemd, by hand and by Ansible (root, debootstrap)
+# make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
+# make deb     build the Debian package
+# make deploy-test  install it in a Debian tree under systemd, by hand and by Ansible (as root)
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test torture deb deploy-test run
+.PHONY: setup test torture tailing deb deploy-test run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -65,18 +66,26 @@ test: setup
 torture: setup
 	@TORTURE_SECONDS=$${TORTURE_SECONDS:-7200} cargo test --locked --test e2e torture::every_line
 
-deb:
-	@cargo run --locked --example manual -- target/manual
-	cargo deb --locked
+# Into target/, by the version it was tried with.
+target/cargo-deb/bin/cargo-deb:
+	@cargo install --quiet --locked --root target/cargo-deb cargo-deb@3.8.0
 
-deploy-test: setup
-	@for program in cargo-deb debootstrap systemd-nspawn:systemd-container lintian; do
-		command -v "$${program%:*}" > /dev/null || { echo "install $${program#*:}" >&2; exit 1; }
-	done
-	cargo run --locked --example manual -- target/manual
+deb: target/cargo-deb/bin/cargo-deb
+	@cargo run --locked --example manual -- target/manual
 	cargo build --locked --release
+	$< deb --no-build --no-strip
+
+deploy-test: setup deb
+	@missing=
+	for program in debootstrap:debootstrap systemd-nspawn:systemd-container lintian:lintian; do
+		command -v "$${program%:*}" > /dev/null || missing+=" $${program#*:}"
+	done
+	[[ -z $$missing ]] || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing
 	deploy/tests/debian.sh
 	deploy/tests/image.sh
+
+tailing:
+	@cargo bench --locked --bench tailing
 
 run:
 	@cargo run --locked --release -- $(ARGS)

@@ -31,7 +31,9 @@ pub mod serve;
 
 pub mod simulate;
 pub mod demo;
+pub mod check;
 pub mod manager;
+pub mod readiness;
 pub mod reload;
 pub mod run;
 

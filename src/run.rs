@@ -31,7 +31,8 @@ use crate::serve::transport;
 use crate::source::{Source, SourceName};
 
 /// Follows and serves until a signal. One thread for HTTP, one for each source and one of notify's that wakes it, one
-/// for the checkpoint and at times one for its fsync, one for the history; with a stage, one for the demo on it.
+/// for the checkpoint and at times one for its fsync, one for the history, one that writes
+/// our own log; with a stage, one for the demo on it.
 ///
 /// # Errors
 /// What keeps the program from running, with what to do about it.

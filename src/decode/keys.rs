@@ -65,6 +65,7 @@ const fn aliases(field: Field) -> &'static [&'static str] {
             "@timestamp",
             "msec",
         ],
+        Field::Termination | Field::Retries | Field::Logger => &[],
     }
 }
 

@@ -5,8 +5,8 @@ use super::keys::Slots;
 use super::number::{duration, integer};
 use super::time;
 use crate::record::{
-    Attempts, Cache, Code, DurationUnit, Method, Protocol, Reject, Request, RequestLine, Scheme, Text,
-    Unmeasured,
+    Attempts, Cache, Code, DurationUnit, Method, Nanos, Protocol, Reject, Request, RequestLine, Scheme, Text,
+    UnixMillis, Unmeasured,
 };
 
 /// The units of a format's durations.
@@ -22,7 +22,6 @@ impl Units {
         request: DurationUnit::Seconds,
         upstream: DurationUnit::Seconds,
     };
-    #[expect(dead_code, reason = "for formats to come")]
     pub(super) const MILLISECONDS: Self = Self {
         request: DurationUnit::Milliseconds,
         upstream: DurationUnit::Milliseconds,
@@ -72,6 +71,20 @@ pub(super) fn build<'a>(slots: &Slots<'_, 'a>, units: Units) -> Result<Request<'
         time: slots.all(Field::Time).find_map(|text| time::parse(text)),
         line,
     })
+}
+
+/// The end of a request whose beginning the line tells; without a duration, the beginning is all there is.
+pub(super) fn at_end(began: Option<UnixMillis>, duration: Result<Nanos, Unmeasured>) -> Option<UnixMillis> {
+    let millis = duration.map_or(0, |nanos| nanos / 1_000_000);
+    began.map(|began| began.saturating_add_unsigned(millis))
+}
+
+/// An address out of `http://10.0.0.1:80`.
+pub(super) fn without_scheme(url: Text<'_>) -> Text<'_> {
+    match absolute_scheme(&url).map(<[u8]>::len) {
+        Some(length) => cut(&url, length + 3, url.len() - length - 3),
+        None => url,
+    }
 }
 
 /// Reads `METHOD target` or `METHOD target HTTP/x`.

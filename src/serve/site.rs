@@ -98,7 +98,9 @@ impl Site {
             .map(|limit| (limit.as_str(), self.hits.of(*limit)));
         Own {
             process: process::read(),
-            limit_hits: http.chain([("log_messages", log::suppressed())]).collect(),
+            limit_hits: http
+                .chain([("log_messages", log::suppressed()), ("log_queue", log::lost())])
+                .collect(),
             checkpoint: self
                 .saver
                 .as_ref()

@@ -19,6 +19,7 @@ play() {
 }
 
 make_logs
+echo 'rule_files: [/etc/prometheus/rules/*.yml]' > /etc/prometheus/prometheus.yml
 systemctl start prometheus
 
 echo '-- first run'
@@ -28,7 +29,8 @@ requests 2
 expect "$movies" 2
 grep -q '"msg":"listening","address":"127.0.0.1:10352"' <(journalctl --unit bingo-exporter) || fail 'the flags are not in force'
 for rules in /test/rules/*.yml; do
-	[[ -s /etc/prometheus/rules/bingo-${rules##*/} ]] || fail "$rules is not installed"
+	curl --silent --fail localhost:9090/api/v1/rules | grep -q "/etc/prometheus/rules/bingo-${rules##*/}" ||
+		fail "$rules is not in force"
 done
 
 echo '-- second run'
