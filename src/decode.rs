@@ -9,6 +9,8 @@ mod bingo;
 mod combined;
 mod json;
 mod keys;
+mod layout;
+mod learned;
 mod number;
 mod request;
 pub mod time;
@@ -17,6 +19,7 @@ pub mod time;
 mod tests;
 
 pub use bingo::{AppDecoder, AppField, DurationUnit};
+pub use learned::Learned;
 
 /// Decodes the lines of a reverse proxy's access log. Compiled once from the configuration.
 #[derive(Debug, Clone)]
@@ -91,5 +94,36 @@ impl AccessDecoder {
             combined::read(line, &mut slots).ok_or(Reject::UnknownFormat)?;
         }
         request::build(&slots).map(Some)
+    }
+
+    /// The same as [`decode`](Self::decode), faster on lines like earlier ones.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn decode_like<'a>(
+        &self,
+        line: &'a [u8],
+        learned: &mut Learned,
+    ) -> Result<Option<Request<'a>>, Reject> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let json = match (self.format, line.first()) {
+            (Format::Auto | Format::Json, Some(b'{')) => true,
+            (Format::Auto | Format::Combined, Some(b'!'..)) => false,
+            _ => return self.decode(line),
+        };
+        let build = |values: &layout::Values<'_, 'a>, times: &mut learned::LastTime| {
+            request::build_with(values, |text| times.parse(text))
+        };
+        if let Some(request) = learned.find(line, build) {
+            return request.map(Some);
+        }
+        let request = self.decode(line)?;
+        let layout = if json {
+            layout::json(line, &self.keys)
+        } else {
+            layout::combined(line, &self.keys)
+        };
+        learned.learn(layout);
+        Ok(request)
     }
 }

@@ -8,7 +8,7 @@
 mod app;
 mod intake;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +16,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::intake::{Intake, LATE, LineCounts};
 use crate::clock::Now;
+use crate::decode::Learned;
 use crate::health::{Health, Sample, TOO_OLD};
 use crate::model::Model;
 use crate::record::{Reject, Unmeasured, closed_set};
+use crate::route::Lately;
 use crate::tail::{FileState, FileStatus, Line, Memory, Options, Polled, ReadFrom, Tail};
 use crate::tally::{AppTally, Room, Tally};
 
@@ -35,6 +37,8 @@ pub struct Source {
     intake: Intake,
     counts: Counts,
     health: Health,
+    learned: Learned,
+    lately: Lately,
     /// What was on disk at the start is not yet counted.
     catching_up: bool,
     ever_matched: bool,
@@ -159,6 +163,8 @@ impl Source {
             intake: Intake::default(),
             counts,
             health: Health::default(),
+            learned: Learned::default(),
+            lately: Lately::default(),
             catching_up: true,
             ever_matched: false,
             watching: true,
@@ -169,10 +175,18 @@ impl Source {
     /// One pass over all files: every new line is decoded, routed and counted. Neither loops nor waits.
     pub fn pass(&mut self, now: Now, sweep: bool) -> Polled {
         let before = (self.intake.lines.total(), self.intake.lines.rejected_total());
-        let (model, lines, counts) = (&*self.model, &mut self.intake.lines, &mut self.counts);
-        let polled = self.tail.poll(now, sweep, &mut |path, line| {
-            count(model, lines, counts, path, line, now)
-        });
+        let mut counter = Counter {
+            model: &self.model,
+            learned: &mut self.learned,
+            lately: &mut self.lately,
+            lines: &mut self.intake.lines,
+            counts: &mut self.counts,
+            now,
+            log: None,
+        };
+        let polled = self
+            .tail
+            .poll(now, sweep, &mut |path, line| counter.count(path, line));
 
         self.counts.forget(now);
         if let Counts::App(tally) = &mut self.counts {
@@ -197,6 +211,7 @@ impl Source {
     /// Goes on under another configuration, from the next line on. Counts of series that still exist go on.
     pub fn swap(&mut self, model: Arc<Model>) {
         self.counts.carry_over(&model);
+        (self.learned, self.lately) = (Learned::default(), Lately::default());
         self.model = model;
     }
 
@@ -245,30 +260,55 @@ fn options(model: &Model, paths: &[String], rotated: &[String], read_from: ReadF
     }
 }
 
-/// The way of a line. Each ends in exactly one of three counts.
-fn count(model: &Model, lines: &mut LineCounts, counts: &mut Counts, path: &Path, line: Line<'_>, now: Now) {
-    let (bytes, finished) = match line {
-        Line::Complete(bytes) => (bytes, true),
-        Line::Unfinished(bytes) => (bytes, false),
-        Line::TooLong => return lines.reject(Reject::TooLong),
-    };
-    let counted = match counts {
-        Counts::Access(tally) => model.decoder.decode(bytes).map(|request| {
-            request.map(|request| {
-                tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now);
-                request.time
-            })
-        }),
-        Counts::App(tally) => model.app_decoder.decode(bytes).map(|event| {
-            let log = app::log_of(tally, model, path);
-            tally.count(model, log, &event, now);
-            Some(event.time)
-        }),
-    };
-    match counted {
-        Ok(Some(time)) => lines.count(time, now),
-        Ok(None) => lines.ignore(),
-        Err(reason) => lines.reject(if finished { reason } else { Reject::Truncated }),
+/// All that one line may change, and what it is read by.
+struct Counter<'s> {
+    model: &'s Model,
+    learned: &'s mut Learned,
+    lately: &'s mut Lately,
+    lines: &'s mut LineCounts,
+    counts: &'s mut Counts,
+    now: Now,
+    /// The file of the last line, and the log it belongs to.
+    log: Option<(PathBuf, usize)>,
+}
+
+impl Counter<'_> {
+    /// The way of a line. Each ends in exactly one of three counts.
+    fn count(&mut self, path: &Path, line: Line<'_>) {
+        let (bytes, finished) = match line {
+            Line::Complete(bytes) => (bytes, true),
+            Line::Unfinished(bytes) => (bytes, false),
+            Line::TooLong => return self.lines.reject(Reject::TooLong),
+        };
+        let (model, now) = (self.model, self.now);
+        let counted = match &mut *self.counts {
+            Counts::Access(tally) => model.decoder.decode_like(bytes, self.learned).map(|request| {
+                request.map(|request| {
+                    let row = model.routes.resolve_like(request.line.as_ref(), self.lately);
+                    tally.count(model, row, &request, now);
+                    request.time
+                })
+            }),
+            Counts::App(tally) => model.app_decoder.decode_like(bytes, self.learned).map(|event| {
+                let log = match &self.log {
+                    Some((known, log)) if known.as_os_str() == path.as_os_str() => *log,
+                    _ => {
+                        let log = app::log_of(tally, model, path);
+                        self.log = Some((path.to_owned(), log));
+                        log
+                    }
+                };
+                tally.count(model, log, &event, now);
+                Some(event.time)
+            }),
+        };
+        match counted {
+            Ok(Some(time)) => self.lines.count(time, now),
+            Ok(None) => self.lines.ignore(),
+            Err(reason) => self
+                .lines
+                .reject(if finished { reason } else { Reject::Truncated }),
+        }
     }
 }
 
