@@ -16,7 +16,7 @@ use bingo_exporter::model::Model;
 use bingo_exporter::simulate::main_log::{Message, Said};
 use bingo_exporter::simulate::story::Story;
 use bingo_exporter::simulate::{Options, Simulation, What};
-use bingo_exporter::source::Source;
+use bingo_exporter::source::{Source, SourceName};
 use bingo_exporter::tail::ReadFrom;
 
 /// Noon of a day in 2023, UTC.
@@ -24,7 +24,7 @@ const START: i64 = 1_701_518_400_000;
 
 /// What kind of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lines {
+pub(crate) enum Lines {
     /// nginx, `escape=json`, every value a string.
     Json,
     /// `combined` and nothing else.
@@ -45,7 +45,7 @@ pub enum Lines {
 
 impl Lines {
     /// All kinds with their names.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub(crate) const ALL: [(&'static str, Self); 8] = [
         ("json", Self::Json),
         ("combined", Self::Combined),
         ("combined-timed", Self::CombinedTimed),
@@ -57,12 +57,12 @@ impl Lines {
     ];
 
     /// Of the proxy.
-    pub fn is_access(self) -> bool {
+    pub(crate) fn is_access(self) -> bool {
         matches!(self, Self::Json | Self::Combined | Self::CombinedTimed)
     }
 
     /// So many lines.
-    pub fn text(self, lines: usize) -> Vec<u8> {
+    pub(crate) fn text(self, lines: usize) -> Vec<u8> {
         let rps = match self {
             Self::Json | Self::Combined | Self::CombinedTimed | Self::Requests => 2_000,
             Self::Busy => 60,
@@ -121,7 +121,7 @@ impl Lines {
 }
 
 /// A source over one file, from its beginning.
-pub fn source(path: &Path, access: bool) -> Source {
+pub(crate) fn source(path: &Path, access: bool) -> Source {
     let paths = vec![path.to_str().unwrap().to_owned()];
     let overrides = if access {
         Overrides {
@@ -136,14 +136,14 @@ pub fn source(path: &Path, access: bool) -> Source {
     };
     let model = Arc::new(Model::new(Config::load(None, &overrides).unwrap()).unwrap());
     if access {
-        Source::access(model, ReadFrom::Beginning)
+        Source::new(SourceName::Access, model, ReadFrom::Beginning)
     } else {
-        Source::app(model, ReadFrom::Beginning)
+        Source::new(SourceName::App, model, ReadFrom::Beginning)
     }
 }
 
 /// Reads to the end of what is there, and returns how many lines were counted.
-pub fn drain(source: &mut Source) -> u64 {
+pub(crate) fn drain(source: &mut Source) -> u64 {
     let now = Now {
         unix: START,
         elapsed: Duration::ZERO,
@@ -153,7 +153,7 @@ pub fn drain(source: &mut Source) -> u64 {
 }
 
 /// Writes `text` as often as it takes to fill a file of about so many bytes, and returns how many times.
-pub fn fill(path: &Path, text: &[u8], bytes: usize) -> usize {
+pub(crate) fn fill(path: &Path, text: &[u8], bytes: usize) -> usize {
     let times = (bytes / text.len()).max(1);
     fs::write(path, text.repeat(times)).unwrap();
     times

@@ -13,12 +13,15 @@ use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use tracing::Level;
 
 use crate::config::{ConfigError, Overrides, RELEASE, scalar};
+use crate::generate::Generate;
 use crate::log::LogFormat;
 use crate::tail;
 
 const NAME: &str = "bingo-exporter";
 
 const DEMO: &str = "demo";
+
+const GENERATE: &str = "generate";
 
 /// Arguments that the demo has values of its own for.
 const OWN_OF_DEMO: [&str; 4] = ["source_access", "source_app", "read_from", "state_dir"];
@@ -30,16 +33,13 @@ const LATER: &[(&str, &str)] = &[
         "to see whether the configuration is valid, call --config.print",
     ),
     ("replay", "logs are followed, not read once"),
-    ("generate", "rules and dashboards are not written"),
     ("health", "ask /-/ready with an HTTP client"),
     (
         "--web.config.file",
         "the endpoint is plain HTTP without passwords",
     ),
-    ("--web.enable-lifecycle", "to change the configuration, restart"),
     ("--web.page-networks", "everyone who can connect sees the page"),
     ("--web.peer", "each exporter shows its own node"),
-    ("--job-regex", "rules and dashboards are not written"),
 ];
 
 const EXAMPLES: &str = "\
@@ -106,6 +106,12 @@ pub struct Cli {
           value_parser = telemetry_path)]
     pub telemetry_path: String,
 
+    /// Allow POST /-/reload to read the configuration anew, as SIGHUP does
+    #[arg(long = "web.enable-lifecycle", help_heading = "HTTP", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", hide_default_value = true,
+          hide_possible_values = true, action = ArgAction::Set, value_name = "BOOL")]
+    pub enable_lifecycle: bool,
+
     /// Least severe messages to log
     #[arg(long = "log.level", value_name = "LEVEL", help_heading = "Own log", default_value = "info",
           value_parser = PossibleValuesParser::new(["error", "warn", "info", "debug", "trace"])
@@ -124,6 +130,10 @@ pub struct Cli {
     /// Set where the subcommand was given.
     #[arg(skip)]
     pub demo: Option<Demo>,
+
+    /// Set where the subcommand was given.
+    #[arg(skip)]
+    pub generate: Option<Generate>,
 }
 
 /// Follow the logs of a simulated bingo and its proxy, written while you watch, with faults every minute
@@ -147,6 +157,25 @@ pub struct Demo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subcommand {
     Demo,
+    Generate,
+}
+
+impl Subcommand {
+    const ALL: [Self; 2] = [Self::Demo, Self::Generate];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Demo => DEMO,
+            Self::Generate => GENERATE,
+        }
+    }
+
+    fn augment(self, command: Command) -> Command {
+        match self {
+            Self::Demo => Demo::augment_args(command),
+            Self::Generate => Generate::augment_args(command),
+        }
+    }
 }
 
 /// Where reading begins in files that are present at the first start.
@@ -216,13 +245,19 @@ pub fn parse(
         .try_get_matches_from(flags.into_iter().chain(args))
         .map_err(|error| usage(&error, None))?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error, None))?;
-    if subcommand == Some(Subcommand::Demo) {
-        if let Some(flag) = first_given(&matches, &OWN_OF_DEMO) {
-            return Err(Exit::usage(format!(
-                "demo brings its own logs and state: leave {flag} out"
-            )));
+    match subcommand {
+        None => {}
+        Some(Subcommand::Demo) => {
+            if let Some(flag) = first_given(&matches, &OWN_OF_DEMO) {
+                return Err(Exit::usage(format!(
+                    "demo brings its own logs and state: leave {flag} out"
+                )));
+            }
+            cli.demo = Some(Demo::from_arg_matches(&matches).map_err(|error| usage(&error, None))?);
         }
-        cli.demo = Some(Demo::from_arg_matches(&matches).map_err(|error| usage(&error, None))?);
+        Some(Subcommand::Generate) => {
+            cli.generate = Some(Generate::from_arg_matches(&matches).map_err(|error| usage(&error, None))?);
+        }
     }
     Ok(cli)
 }
@@ -254,15 +289,13 @@ fn split(args: Vec<OsString>) -> Result<(Option<Subcommand>, Vec<OsString>), Exi
     if LATER.iter().any(|(later, _)| *later == name) {
         return Err(later(name, name));
     }
-    if name != DEMO {
-        return Err(Exit::usage(format!(
-            "unexpected argument '{name}' found; see {NAME} --help"
-        )));
-    }
+    let subcommand = Subcommand::ALL.into_iter().find(|known| known.name() == name);
+    let subcommand = subcommand
+        .ok_or_else(|| Exit::usage(format!("unexpected argument '{name}' found; see {NAME} --help")))?;
     let after = after.get_many::<OsString>("").map_or(0, |values| values.len());
     let at = args.len().saturating_sub(after + 1);
     let others = args.into_iter().enumerate().filter(|(i, _)| *i != at);
-    Ok((Some(Subcommand::Demo), others.map(|(_, arg)| arg).collect()))
+    Ok((Some(subcommand), others.map(|(_, arg)| arg).collect()))
 }
 
 /// The first of these arguments that was given, as it is written.
@@ -296,8 +329,10 @@ fn command(subcommand: Option<Subcommand>) -> Command {
         None => command
             .after_help(EXAMPLES)
             .disable_help_subcommand(true)
-            .subcommand(Demo::augment_args(Command::new(DEMO))),
-        Some(Subcommand::Demo) => Demo::augment_args(command).bin_name(format!("{NAME} {DEMO}")),
+            .subcommands(Subcommand::ALL.map(|known| known.augment(Command::new(known.name())))),
+        Some(known) => known
+            .augment(command)
+            .bin_name(format!("{NAME} {}", known.name())),
     };
     command.mut_args(|arg| match (arg.get_long(), arg.get_help()) {
         (Some(long), Some(help)) => {
@@ -334,7 +369,8 @@ fn from_environment(
         let repeatable = matches!(arg.get_action(), ArgAction::Append);
         for value in values(&value, repeatable, &variable)? {
             let flag = OsString::from(format!("--{long}={value}"));
-            let alone = command.clone().try_get_matches_from([&flag]);
+            let lenient = command.clone().mut_args(|arg| arg.required(false));
+            let alone = lenient.try_get_matches_from([&flag]);
             alone.map_err(|error| usage(&error, Some(&variable)))?;
             flags.push(flag);
         }
@@ -377,7 +413,7 @@ fn usage(error: &clap::Error, variable: Option<&str>) -> Exit {
         .map(str::trim)
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
     let said: Vec<_> = said.filter(|line| !line.is_empty()).collect();
-    let said = said.join("; ");
+    let said = said.join("; ").replace(":; ", ": ");
     let said = said.trim_start_matches("error: ");
     Exit::usage(match variable {
         Some(variable) => format!("{variable}: {said}"),

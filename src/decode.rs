@@ -1,43 +1,71 @@
-//! Bytes of one line to a [`Request`], or to an [`Event`](crate::record::Event) of bingo's own log. Pure: no I/O, no clock, no state between lines.
+//! Bytes of one line to a [`Request`], or to an [`Event`](crate::record::Event) of bingo's own log. Pure: no I/O, no clock, and
+//! between the lines of a file no state but its format, where that is to be found out.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use self::dialect::Dialect;
+use self::keys::{Keys, Slots};
+use self::layout::{Layout, Values};
+use self::learned::{LastTime, Of};
+use self::request::Units;
 use crate::record::{Reject, Request, closed_set};
 
-mod attempts;
-mod bingo;
+mod detect;
+
 mod combined;
+mod dialect;
 mod json;
+mod nginx;
+
+mod attempts;
 mod keys;
 mod layout;
 mod learned;
 mod number;
 mod request;
+mod splitter;
 pub mod time;
+
+mod bingo;
 
 #[cfg(test)]
 mod tests;
 
-pub use bingo::{AppDecoder, AppField, DurationUnit};
+pub(crate) use attempts::upstream_label;
+pub use bingo::{AppDecoder, AppField};
+pub use detect::{Decided, Detection, Known, detect};
 pub use learned::Learned;
+pub use nginx::LogFormat;
 
 /// Decodes the lines of a reverse proxy's access log. Compiled once from the configuration.
 #[derive(Debug, Clone)]
 pub struct AccessDecoder {
     format: Format,
-    keys: keys::Keys,
+    /// The format's own, or for [`Format::Auto`] one for each of [`Known`].
+    readers: Vec<Reader>,
 }
 
 /// How the lines of the access log are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Format {
-    /// JSON where a line begins with `{`, else combined.
+    /// As the file's first lines say.
     #[default]
     Auto,
     /// One JSON object a line.
     Json,
     /// nginx's and Apache's `combined`, with any trailing fields.
     Combined,
+    /// nginx's `log_format` string.
+    Nginx(LogFormat),
+}
+
+/// Reads the lines of one format.
+#[derive(Debug, Clone)]
+enum Reader {
+    Json(Dialect),
+    Combined(Keys),
+    Nginx(LogFormat, Keys),
 }
 
 closed_set! {
@@ -66,64 +94,143 @@ closed_set! {
 }
 
 impl AccessDecoder {
-    /// A decoder for `format`. An entry of `fields` is the key that holds that field, nested with dots, in place of
+    /// A decoder for `format`. An entry of `fields` is the JSON key that holds that field, nested with dots, in place of
     /// the names the field is known by.
     pub fn new(format: Format, fields: &BTreeMap<Field, String>) -> Self {
-        Self {
-            format,
-            keys: keys::Keys::new(fields),
-        }
+        let readers = match &format {
+            Format::Auto => Known::ALL
+                .iter()
+                .map(|known| Reader::known(*known, fields))
+                .collect(),
+            Format::Json => vec![Reader::known(Known::Json, fields)],
+            Format::Combined => vec![Reader::known(Known::Combined, fields)],
+            Format::Nginx(format) => vec![Reader::Nginx(format.clone(), Keys::new(fields))],
+        };
+        Self { format, readers }
     }
 
-    /// Reads one line, without its line feed. `None` is a line that is ignored on purpose.
+    /// Reads one line, without its line feed, of a file of which `file` is known. `None` is a line that is ignored on
+    /// purpose.
     ///
     /// # Errors
     /// Why the line cannot be counted.
-    pub fn decode<'a>(&self, line: &'a [u8]) -> Result<Option<Request<'a>>, Reject> {
+    pub fn decode<'a>(&self, line: &'a [u8], file: &mut Detection) -> Result<Option<Request<'a>>, Reject> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let first = line.trim_ascii_start().first().ok_or(Reject::Empty)?;
-        let json = match self.format {
-            Format::Auto => *first == b'{',
-            Format::Json => true,
-            Format::Combined => false,
-        };
-        let mut slots = keys::Slots::new(&self.keys);
-        if json {
-            json::read(line, &mut slots).ok_or(Reject::BrokenJson)?;
-        } else {
-            combined::read(line, &mut slots).ok_or(Reject::UnknownFormat)?;
+        if line.trim_ascii().is_empty() {
+            return self.blank();
         }
-        request::build(&slots).map(Some)
+        match &*self.readers {
+            [reader] => reader.read(line),
+            readers => file.decode(readers, line, Reader::read),
+        }
     }
 
-    /// The same as [`decode`](Self::decode), faster on lines like earlier ones.
+    /// The same, faster on lines like earlier ones.
     ///
     /// # Errors
     /// The same.
+    #[inline]
     pub fn decode_like<'a>(
         &self,
         line: &'a [u8],
+        file: &mut Detection,
         learned: &mut Learned,
     ) -> Result<Option<Request<'a>>, Reject> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let json = match (self.format, line.first()) {
-            (Format::Auto | Format::Json, Some(b'{')) => true,
-            (Format::Auto | Format::Combined, Some(b'!'..)) => false,
-            _ => return self.decode(line),
+        if line.trim_ascii_start().is_empty() {
+            return self.blank();
+        }
+        match &*self.readers {
+            [reader] => reader.read_like(line, learned),
+            readers => file.decode(readers, line, |reader, line| reader.read_like(line, learned)),
+        }
+    }
+
+    fn blank(&self) -> Result<Option<Request<'static>>, Reject> {
+        match &self.format {
+            Format::Nginx(format) if format.has_blank_lines() => Ok(None),
+            _ => Err(Reject::Empty),
+        }
+    }
+
+    /// Whether each file's format is decided from its lines.
+    pub fn is_auto(&self) -> bool {
+        self.format == Format::Auto
+    }
+}
+
+impl Reader {
+    fn known(known: Known, fields: &BTreeMap<Field, String>) -> Self {
+        let nginx = known.nginx().and_then(|format| LogFormat::parse(format).ok());
+        match (known, nginx) {
+            (_, Some(format)) => Self::Nginx(format, Keys::new(fields)),
+            (Known::Combined, _) => Self::Combined(Keys::new(fields)),
+            _ => Self::Json(Dialect::any(fields)),
+        }
+    }
+
+    fn read<'a>(&self, line: &'a [u8]) -> Result<Option<Request<'a>>, Reject> {
+        match self {
+            Self::Json(dialect) => dialect.read(line),
+            Self::Combined(keys) => {
+                let mut slots = Slots::new(keys);
+                combined::read(line, &mut slots).ok_or(Reject::UnknownFormat)?;
+                request::build(&slots, Units::SECONDS).map(Some)
+            }
+            Self::Nginx(format, keys) => {
+                let mut slots = Slots::new(keys);
+                let counted = format.read(line, &mut slots)?;
+                counted
+                    .then(|| request::build(&slots, Units::SECONDS))
+                    .transpose()
+            }
+        }
+    }
+
+    /// The same, faster on lines like earlier ones.
+    #[inline]
+    fn read_like<'a>(&self, line: &'a [u8], learned: &mut Learned) -> Result<Option<Request<'a>>, Reject> {
+        let build = |values: &Values<'_, 'a>, times: &mut LastTime| {
+            request::build_with(values, Units::SECONDS, |text| times.parse(text))
         };
-        let build = |values: &layout::Values<'_, 'a>, times: &mut learned::LastTime| {
-            request::build_with(values, |text| times.parse(text))
+        let of = match self {
+            Self::Json(_) => Of::Json,
+            Self::Combined(_) => Of::Combined,
+            Self::Nginx(..) => return self.read(line),
         };
-        if let Some(request) = learned.find(line, build) {
+        if let Some(request) = learned.find(of, line, build) {
             return request.map(Some);
         }
-        let request = self.decode(line)?;
-        let layout = if json {
-            layout::json(line, &self.keys)
-        } else {
-            layout::combined(line, &self.keys)
-        };
-        learned.learn(layout);
+        let request = self.read(line)?;
+        learned.learn(of, self.layout(line));
         Ok(request)
+    }
+
+    fn layout(&self, line: &[u8]) -> Option<Layout> {
+        match self {
+            Self::Json(dialect) => dialect.layout(line),
+            Self::Combined(keys) => layout::combined(line, keys),
+            Self::Nginx(..) => None,
+        }
+    }
+
+    /// Whether a line is surely of this format.
+    fn claims(&self, line: &[u8]) -> bool {
+        match self {
+            Self::Json(dialect) => dialect.claims(line),
+            _ => matches!(self.read(line), Ok(Some(_))),
+        }
+    }
+}
+
+/// As it stands in the configuration.
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Json => f.write_str("json"),
+            Self::Combined => f.write_str("combined"),
+            Self::Nginx(format) => write!(f, "{{nginx: '{}'}}", format.as_str()),
+        }
     }
 }

@@ -30,7 +30,10 @@ pub mod serve;
 
 pub mod simulate;
 pub mod demo;
+pub mod reload;
 pub mod run;
+
+pub mod generate;
 
 pub mod clock;
 pub mod log;

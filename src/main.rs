@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bingo_exporter::cli::{self, Exit};
+use bingo_exporter::cli::{self, Cli, Exit};
 use bingo_exporter::config::Config;
 use bingo_exporter::demo::Stage;
 use bingo_exporter::model::Model;
@@ -31,7 +31,17 @@ fn start() -> Result<(), Exit> {
     let mut config = Config::load(cli.config_file.as_deref(), &cli.overrides())?;
     let printed = cli.config_print.then(|| config.to_yaml());
     if let Some(message) = printed {
-        Model::new(config).map_err(|error| exit(2, &error))?;
+        compile(&cli, config)?;
+        return Err(Exit {
+            code: 0,
+            message,
+            to_stdout: true,
+        });
+    }
+    if let Some(generate) = &cli.generate {
+        // Rules for what cannot run are of no use.
+        Model::new(config.clone()).map_err(|error| exit(2, &error))?;
+        let message = generate.run(&config).map_err(|error| exit(1, &error))?;
         return Err(Exit {
             code: 0,
             message,
@@ -45,9 +55,14 @@ fn start() -> Result<(), Exit> {
             .take_over(&mut cli, &mut config)
             .map_err(|error| exit(1, &error))?;
     }
-    let model = Model::new(config).map_err(|error| exit(2, &error))?;
+    let model = compile(&cli, config)?;
     log::init(cli.log_level.into(), cli.log_format).map_err(|error| exit(1, &error.into()))?;
     run::run(&cli, Arc::new(model), stage).map_err(|error| exit(1, &error))
+}
+
+fn compile(cli: &Cli, config: Config) -> Result<Model, Exit> {
+    let refused = |error| Config::refused(cli.config_file.as_deref(), &error);
+    Ok(Model::new(config).map_err(refused)?)
 }
 
 fn exit(code: u8, error: &anyhow::Error) -> Exit {

@@ -44,7 +44,7 @@ impl Model {
     /// More series than `limits.series`, with the number needed.
     pub fn new(config: Config) -> anyhow::Result<Self> {
         let routes = Routes::new(&config).context("failed to compile the endpoints")?;
-        let decoder = AccessDecoder::new(config.access.format, &config.access.fields);
+        let decoder = AccessDecoder::new(config.access.format.clone(), &config.access.fields);
         let app_decoder = AppDecoder::new(&config.app.fields, config.app.duration_unit);
         let thresholds = config
             .endpoints

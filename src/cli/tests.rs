@@ -32,9 +32,11 @@ fn defaults() {
             port: 10352,
         }],
         telemetry_path: "/metrics".to_owned(),
+        enable_lifecycle: false,
         log_level: Level::INFO,
         log_format: LogFormat::Logfmt,
         demo: None,
+        generate: None,
     };
     assert_eq!(run(&[], &[]), Ok(expect.clone()));
     // Neither is ours: Kubernetes injects them into every container beside a service of this name.
@@ -62,6 +64,7 @@ fn the_environment_stands_in_for_flags_not_given() {
         ("BINGO_EXPORTER_SOURCE_READ_FROM", "beginning"),
         ("BINGO_EXPORTER_WEB_LISTEN_ADDRESS", "127.0.0.1:1,[::1]:0"),
         ("BINGO_EXPORTER_WEB_TELEMETRY_PATH", "/m"),
+        ("BINGO_EXPORTER_WEB_ENABLE_LIFECYCLE", "true"),
         ("BINGO_EXPORTER_LOG_LEVEL", "debug"),
         ("BINGO_EXPORTER_LOG_FORMAT", "json"),
     ];
@@ -74,9 +77,11 @@ fn the_environment_stands_in_for_flags_not_given() {
         state_dir: None,
         listen_addresses: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:0".parse().unwrap()],
         telemetry_path: "/m".to_owned(),
+        enable_lifecycle: true,
         log_level: Level::DEBUG,
         log_format: LogFormat::Json,
         demo: None,
+        generate: None,
     };
     assert_eq!(run(&[], &env), Ok(expect.clone()));
     // A flag replaces the variable's list, and a comma on the command line is a comma.
@@ -180,6 +185,43 @@ fn the_demo_and_its_flags() {
         refused(&[flag, value, "demo"], &[], &expect);
         refused(&["demo"], &[(&variable(flag), value)], &expect);
     }
+}
+
+#[test]
+fn generate_and_its_flags() {
+    let generate = |args: &[&str], env: &[(&str, &str)]| run(args, env).map(|cli| cli.generate.unwrap());
+    let given = generate(&["generate", "d"], &[]).unwrap();
+    assert_eq!((given.dir.to_str(), given.check), (Some("d"), false));
+    assert_eq!(given.options.job_regex.to_string(), ".*bingo-exporter.*");
+    let job = "BINGO_EXPORTER_JOB_REGEX";
+    for given in [
+        generate(&["generate", "--check", "--job-regex", "a|b", "d"], &[]),
+        generate(
+            &["--log.level=debug", "generate", "d", "--check"],
+            &[(job, "a|b")],
+        ),
+    ] {
+        let given = given.unwrap();
+        assert_eq!((given.dir.to_str(), given.check), (Some("d"), true));
+        assert_eq!(given.options.job_regex.to_string(), "a|b");
+    }
+    refused(
+        &["generate"],
+        &[],
+        "the following required arguments were not provided: <DIR>; see bingo-exporter --help",
+    );
+    let expected = "expected names of scrape jobs, such as bingo-exporter, with .* and .+ in them, \\. for a dot and | \
+                    between them";
+    refused(
+        &["generate", "d"],
+        &[(job, "(")],
+        &format!("{job}: invalid value '(' for '--job-regex <REGEX>': {expected}"),
+    );
+    refused(
+        &["--job-regex", "a"],
+        &[],
+        "unexpected argument '--job-regex' found; see bingo-exporter --help",
+    );
 }
 
 #[test]

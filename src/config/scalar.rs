@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::decode::{AppField, DurationUnit, Field};
-use crate::record::{Method, Nanos};
+use crate::decode::{AppField, Field, upstream_label};
+use crate::record::{DurationUnit, Method, Nanos};
 use crate::slo::ErrorCodes;
+use crate::tally::UNKNOWN;
 
 /// What was expected instead.
 pub(super) type Expected = String;
@@ -175,12 +176,13 @@ pub(super) fn directory_name(path: &str) -> Result<Option<&str>, Expected> {
 /// An upstream address as the proxy logs it.
 pub(super) fn upstream(text: &str) -> Result<String, Expected> {
     let known = match text.strip_prefix("unix:") {
-        Some(path) => path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && b != b','),
+        Some(path) => path.starts_with('/'),
         None => text
             .rsplit_once(':')
             .is_some_and(|(host, port)| is_host(host) && port.parse().is_ok_and(|p: u16| p > 0)),
     };
-    if !known || text.len() > LABEL_BYTES {
+    // Whatever a line with it would be counted under.
+    if !known || upstream_label(text.as_bytes()) != Some(text.as_bytes()) {
         return Err(
             "expected host:port or unix:/path as the proxy logs it, such as 10.0.0.1:27352".to_owned(),
         );
@@ -209,6 +211,9 @@ pub(super) fn name(text: &str) -> Result<String, Expected> {
         .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if !(starts && rest && text.len() <= 64) {
         return Err("expected a name of at most 64 of a-z, 0-9 and _, beginning with a letter".to_owned());
+    }
+    if text == UNKNOWN {
+        return Err("expected another name: this one stands for requests without a path".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -325,6 +330,7 @@ mod tests {
                 "[::1]:80",
                 "bingo-1.local:27352",
                 "unix:/run/bingo.sock",
+                "unix:/run/bingo+1.sock",
             ],
             &[
                 "10.0.0.1",
@@ -337,6 +343,9 @@ mod tests {
                 "unix:run",
                 "a b:1",
                 "unix:/a,b",
+                "unix:/run/a b.sock",
+                "unix:/run/x.sock:",
+                "unix:/run/{x}.sock",
                 "http://a:1",
             ],
         );

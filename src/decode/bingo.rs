@@ -11,11 +11,12 @@ use memchr::memmem::Finder;
 use super::json;
 use super::keys::{Keys, Said, Slots, Wanted};
 use super::layout::{self, Values};
-use super::learned::{LastTime, Learned};
+use super::learned::{LastTime, Learned, Of};
 use super::number::{duration, integer};
 use super::time;
 use crate::record::{
-    AppRequest, Code, Event, EventKind, Level, Method, Reject, Text, UnixMillis, Unmeasured, closed_set,
+    AppRequest, Code, DurationUnit, Event, EventKind, Level, Method, Reject, Text, UnixMillis, Unmeasured,
+    closed_set,
 };
 
 #[cfg(test)]
@@ -46,11 +47,6 @@ closed_set! {
         Status = "http_response_status_code",
         Duration = "event_duration",
     }
-}
-
-closed_set! {
-    /// Unit of a duration that is logged as a bare number.
-    DurationUnit { Nanoseconds = "ns", Microseconds = "us", Milliseconds = "ms", Seconds = "s" }
 }
 
 impl AppField {
@@ -129,11 +125,11 @@ impl AppDecoder {
         }
         let build =
             |values: &Values<'_, 'a>, times: &mut LastTime| self.build(values, |text| times.parse(text));
-        if let Some(event) = learned.find(line, build) {
+        if let Some(event) = learned.find(Of::App, line, build) {
             return Ok(event);
         }
         let event = self.decode(line)?;
-        learned.learn(layout::json(line, &self.keys));
+        learned.learn(Of::App, layout::json(line, &self.keys));
         Ok(event)
     }
 

@@ -18,7 +18,7 @@ mod tests;
 pub(super) use self::learn::{combined, json};
 
 /// Most values a layout may say something with.
-const VALUES: usize = 24;
+pub(super) const VALUES: usize = 16;
 
 /// Most values that may say one field: its aliases, and one that the format itself gives a meaning.
 const CANDIDATES: usize = 8;
@@ -64,23 +64,34 @@ enum Kind {
 #[derive(Debug)]
 pub(super) struct Values<'l, 'a> {
     layout: &'l Layout,
-    values: [&'a [u8]; VALUES],
+    values: &'l Found<'a>,
 }
 
+/// Where the values of a line are kept: made once for a line and never moved.
+pub(super) type Found<'a> = [&'a [u8]; VALUES];
+
 impl Layout {
-    /// The values of a line that is laid out like this.
+    /// The values of a line that is laid out like this, kept in `found`.
     #[inline]
-    pub(super) fn read<'l, 'a>(&'l self, level: Level, line: &'a [u8]) -> Option<Values<'l, 'a>> {
-        let mut found = Values {
+    pub(super) fn read<'l, 'a>(
+        &'l self,
+        level: Level,
+        line: &'a [u8],
+        found: &'l mut Found<'a>,
+    ) -> Option<Values<'l, 'a>> {
+        dispatch!(level, simd => self.values(simd, line, found)).then_some(Values {
             layout: self,
-            values: [&[]; VALUES],
-        };
-        dispatch!(level, simd => self.values(simd, line, &mut found.values))?;
-        Some(found)
+            values: found,
+        })
     }
 
     #[inline(always)]
-    fn values<'a, S: Simd>(&self, simd: S, line: &'a [u8], values: &mut [&'a [u8]; VALUES]) -> Option<()> {
+    fn values<'a, S: Simd>(&self, simd: S, line: &'a [u8], found: &mut Found<'a>) -> bool {
+        self.walk(simd, line, found).is_some()
+    }
+
+    #[inline(always)]
+    fn walk<'a, S: Simd>(&self, simd: S, line: &'a [u8], values: &mut Found<'a>) -> Option<()> {
         let mut at = 0;
         for part in &self.parts {
             at = part.before.end(simd, line, at)?;
@@ -106,7 +117,7 @@ impl Layout {
 }
 
 impl<'a, F: Wanted> Said<'a, F> for Values<'_, 'a> {
-    #[inline]
+    #[inline(always)]
     fn all(&self, field: F) -> impl Iterator<Item = Text<'a>> {
         let places = &self.layout.by_field[field.index()];
         let values = places

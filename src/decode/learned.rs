@@ -2,7 +2,7 @@
 
 use fearless_simd::Level as Cpu;
 
-use super::layout::{Layout, Values};
+use super::layout::{Layout, VALUES, Values};
 use super::time;
 use crate::record::{Level, UnixMillis};
 
@@ -23,10 +23,18 @@ const TIME_BYTES: usize = 40;
 pub struct Learned {
     cpu: Cpu,
     /// The likeliest first.
-    layouts: Vec<Layout>,
+    layouts: Vec<(Of, Layout)>,
     /// The likeliest first.
     repeated: Vec<Repeated>,
     time: LastTime,
+}
+
+/// What lines a layout is of: what one format accepts, another may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    App,
+    Json,
+    Combined,
 }
 
 /// A line that comes again and again, but for its time stamp.
@@ -57,30 +65,33 @@ impl Default for Learned {
 
 impl Learned {
     /// What `build` makes of the values of a line in a known layout.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find<'a, T>(
         &mut self,
+        of: Of,
         line: &'a [u8],
         build: impl Fn(&Values<'_, 'a>, &mut LastTime) -> T,
     ) -> Option<T> {
-        for (index, layout) in self.layouts.iter().enumerate() {
-            let Some(values) = layout.read(self.cpu, line) else {
+        let mut found = [&[][..]; VALUES];
+        for (index, (own, layout)) in self.layouts.iter().enumerate() {
+            let values = (*own == of).then(|| layout.read(self.cpu, line, &mut found));
+            let Some(values) = values.flatten() else {
                 continue;
             };
-            let found = build(&values, &mut self.time);
+            let said = build(&values, &mut self.time);
             if index > 0 {
                 self.layouts.swap(index, index - 1);
             }
-            return Some(found);
+            return Some(said);
         }
         None
     }
 
     /// Keeps a layout in place of the least likely one.
-    pub(super) fn learn(&mut self, layout: Option<Layout>) {
+    pub(super) fn learn(&mut self, of: Of, layout: Option<Layout>) {
         let Some(layout) = layout else { return };
         self.layouts.truncate(LAYOUTS - 1);
-        self.layouts.push(layout);
+        self.layouts.push((of, layout));
     }
 
     /// Level and time stamp of a line that differs in nothing but the latter from one told to [`repeats`](Self::repeats).

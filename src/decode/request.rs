@@ -4,27 +4,49 @@ use memchr::memchr;
 
 use super::Field;
 use super::keys::Said;
-use super::number::{integer, seconds};
+use super::number::{duration, integer};
 use super::time;
 use crate::record::{
-    Attempts, Cache, Code, Method, Protocol, Reject, Request, RequestLine, Scheme, Text, UnixMillis,
-    Unmeasured,
+    Attempts, Cache, Code, DurationUnit, Method, Protocol, Reject, Request, RequestLine, Scheme, Text,
+    UnixMillis, Unmeasured,
 };
+
+/// The units of a format's durations.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Units {
+    pub(super) request: DurationUnit,
+    pub(super) upstream: DurationUnit,
+}
+
+impl Units {
+    /// nginx's.
+    pub(super) const SECONDS: Self = Self {
+        request: DurationUnit::Seconds,
+        upstream: DurationUnit::Seconds,
+    };
+    #[expect(dead_code, reason = "for formats to come")]
+    pub(super) const MILLISECONDS: Self = Self {
+        request: DurationUnit::Milliseconds,
+        upstream: DurationUnit::Milliseconds,
+    };
+}
 
 /// Makes a request of what a line says.
 ///
 /// # Errors
 /// [`Reject::NoRequest`] for neither a status nor a request. A request that cannot be parsed is one all the same.
-pub(super) fn build<'a>(said: &impl Said<'a, Field>) -> Result<Request<'a>, Reject> {
-    build_with(said, time::parse)
+pub(super) fn build<'a>(said: &impl Said<'a, Field>, units: Units) -> Result<Request<'a>, Reject> {
+    build_with(said, units, time::parse)
 }
 
 /// The same, with the time stamps read by `time`.
 ///
 /// # Errors
 /// The same.
+#[inline]
 pub(super) fn build_with<'a>(
     said: &impl Said<'a, Field>,
+    units: Units,
     mut time: impl FnMut(&[u8]) -> Option<UnixMillis>,
 ) -> Result<Request<'a>, Reject> {
     let whole = said.first(Field::Request);
@@ -48,7 +70,7 @@ pub(super) fn build_with<'a>(
         client_gave_up: matches!(status, Some(499 | 0 | -1)),
         duration: said
             .first(Field::RequestTime)
-            .map_or(Err(Unmeasured::Missing), |text| seconds(&text)),
+            .map_or(Err(Unmeasured::Missing), |text| duration(&text, units.request)),
         bytes: bytes(said),
         cache: said.first(Field::CacheStatus).and_then(|text| cache(&text)),
         protocol: version
@@ -59,6 +81,8 @@ pub(super) fn build_with<'a>(
             addresses: text(Field::UpstreamAddr),
             codes: text(Field::UpstreamStatus),
             durations: text(Field::UpstreamTime),
+            unit: units.upstream,
+            untold: 0,
         },
         // `time` and `ts` mean other things to some loggers, so the first that is a time stamp.
         time: said.all(Field::Time).find_map(|text| time(&text)),
@@ -67,6 +91,7 @@ pub(super) fn build_with<'a>(
 }
 
 /// Reads `METHOD target` or `METHOD target HTTP/x`.
+#[inline]
 fn split<'a>(text: &Text<'a>) -> Option<(RequestLine<'a>, Option<Protocol>)> {
     let method_end = memchr(b' ', text)?;
     let rest = &text[method_end + 1..];
@@ -82,6 +107,7 @@ fn split<'a>(text: &Text<'a>) -> Option<(RequestLine<'a>, Option<Protocol>)> {
     join(&text[..method_end], target).map(|line| (line, version))
 }
 
+#[inline]
 fn join<'a>(method: &[u8], target: Text<'a>) -> Option<RequestLine<'a>> {
     let known = Method::parse(method);
     let parsable = (known != Method::Other || is_token(method)) && is_target(method, &target);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock::Now;
+use crate::decode::Decided;
 use crate::record::{EventKind, Reject, UnixMillis, Unmeasured};
 use crate::route::Row;
 use crate::slo::{Objectives, Slo};
@@ -46,7 +47,17 @@ struct SourceStatus<'a> {
     lost_bytes: u64,
     oldest_unread_seconds: Option<f64>,
     rotations: BTreeMap<&'static str, u64>,
-    files: &'a [FileStatus],
+    files: Vec<FileView<'a>>,
+}
+
+/// A file, and how its lines are read.
+#[derive(Debug, Serialize)]
+struct FileView<'a> {
+    #[serde(flatten)]
+    file: &'a FileStatus,
+    /// Of an access log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Decided>,
 }
 
 #[derive(Debug, Serialize)]
@@ -157,7 +168,14 @@ impl<'a> SourceStatus<'a> {
                 Rotation::ALL.iter().map(|kind| kind.as_str()).collect(),
                 &intake.rotations,
             ),
-            files: &source.files,
+            files: source
+                .files
+                .iter()
+                .map(|file| FileView {
+                    file,
+                    format: source.format(&file.path),
+                })
+                .collect(),
         }
     }
 }

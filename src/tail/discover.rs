@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
+    /// Compiled, where there are wildcards in it.
+    glob: Option<glob::Pattern>,
     /// Looked at before: what appears from now on is new.
     pub looked: bool,
     /// It was said that nothing matches.
@@ -38,6 +40,7 @@ impl Pattern {
     pub fn new(text: &str) -> Self {
         Self {
             text: text.to_owned(),
+            glob: compiled(text),
             looked: false,
             said_missing: false,
         }
@@ -69,6 +72,17 @@ impl Pattern {
         paths.filter_map(entry).collect()
     }
 
+    /// Whether a file at `path` would be found.
+    pub fn leads_to(&self, path: &Path) -> bool {
+        matches(&self.text, self.glob.as_ref(), path)
+    }
+
+    /// Whether a file in `directory` might be found.
+    pub fn looks_into(&self, directory: &Path) -> bool {
+        let parent = Path::new(&self.text).parent().and_then(Path::to_str);
+        parent.is_some_and(|parent| matches(parent, compiled(parent).as_ref(), directory))
+    }
+
     /// The deepest directory that is named without wildcards.
     pub fn base(&self) -> PathBuf {
         let fixed = Path::new(&self.text).components();
@@ -86,6 +100,23 @@ impl Pattern {
 /// The directory a file stands in.
 pub fn parent(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+fn compiled(text: &str) -> Option<glob::Pattern> {
+    // A validated pattern parses.
+    glob::Pattern::new(text).ok().filter(|_| has_wildcard(text))
+}
+
+fn matches(text: &str, glob: Option<&glob::Pattern>, path: &Path) -> bool {
+    // `glob::glob` goes by directories: no wildcard but ** stands for a slash.
+    let by_directories = glob::MatchOptions {
+        require_literal_separator: true,
+        ..glob::MatchOptions::new()
+    };
+    match glob {
+        Some(glob) => glob.matches_path_with(path, by_directories),
+        None => Path::new(text) == path,
+    }
 }
 
 fn has_wildcard(text: &str) -> bool {
@@ -123,6 +154,16 @@ mod tests {
         assert_eq!(base("/opt/bongo/logs/*/main.log"), "/opt/bongo/logs");
         assert_eq!(base("/*"), "/");
         assert_eq!(base("/access.log"), "/");
+    }
+
+    #[test]
+    fn what_a_pattern_leads_to() {
+        let leads = |text, path: &str| Pattern::new(text).leads_to(Path::new(path));
+        assert!(leads("/logs/a.log", "/logs/a.log") && !leads("/logs/a.log", "/logs/a.log.1"));
+        assert!(leads("/logs/*.log", "/logs/a.log") && !leads("/logs/*.log", "/logs/b/a.log"));
+        assert!(leads("/logs/**/a.log", "/logs/b/c/a.log"));
+        assert!(Pattern::new("/logs/*/main.log").looks_into(Path::new("/logs/a")));
+        assert!(!Pattern::new("/logs/a/main.log").looks_into(Path::new("/logs/b")));
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod demo;
 mod exposition;
 mod nginx;
 mod process;
+mod restart;
+mod reload;
 mod stand_in;
 mod stand_ins;
 mod support;

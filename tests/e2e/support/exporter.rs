@@ -106,6 +106,13 @@ impl Exporter {
         self.process.signal(signal);
     }
 
+    /// Kills it: nothing is said or saved any more.
+    #[track_caller]
+    pub(crate) fn end_at_once(&mut self) -> Option<i32> {
+        self.process.signal(Signal::KILL);
+        self.process.wait()
+    }
+
     /// Asks it to end and waits: the exit code and all it said.
     #[track_caller]
     pub(crate) fn end(mut self, signal: Signal) -> (Option<i32>, String) {
