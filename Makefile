@@ -1,12 +1,13 @@
 # make setup   install what the tests need besides Rust, where it is missing (Debian)
 # make test    everything a change must pass
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
+# make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test torture run
+.PHONY: setup test torture tailing run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -50,6 +51,9 @@ test: setup
 
 torture: setup
 	@TORTURE_SECONDS=$${TORTURE_SECONDS:-7200} cargo test --locked --test e2e torture::every_line
+
+tailing:
+	@cargo bench --locked --bench tailing
 
 run:
 	@cargo run --locked --release -- $(ARGS)

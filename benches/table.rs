@@ -98,9 +98,18 @@ fn others() {
         ("wc -l", format!("wc -l {log}")),
         ("bingo-exporter", format!("{own} access {log}")),
         ("mawk", format!("mawk -f {} {log}", at("count.awk"))),
-        ("mtail", format!("mtail -one_shot -logtostderr -progs {} -logs {log}", at("count.mtail"))),
+        (
+            "mtail",
+            format!(
+                "mtail -one_shot -logtostderr -progs {} -logs {log}",
+                at("count.mtail")
+            ),
+        ),
     ];
-    println!("\n{:16} {:>7} {:>8} {:>8}", "json, whole", "CPU s", "MB/s", "ours is");
+    println!(
+        "\n{:16} {:>7} {:>8} {:>8}",
+        "json, whole", "CPU s", "MB/s", "ours is"
+    );
     let mut ours = None;
     for (name, command) in rows {
         let Some(took) = shell(&command) else {
@@ -109,7 +118,10 @@ fn others() {
         };
         ours = ours.or((name == "bingo-exporter").then_some(took));
         let times = ours.map_or(String::new(), |ours| format!("{:.1} x", took / ours));
-        println!("{name:16} {took:7.2} {:8.0} {times:>8}", bytes as f64 / took / 1e6);
+        println!(
+            "{name:16} {took:7.2} {:8.0} {times:>8}",
+            bytes as f64 / took / 1e6
+        );
     }
 }
 
@@ -119,13 +131,20 @@ fn shell(command: &str) -> Option<f64> {
         let script = format!("TIMEFORMAT='cpu %3U %3S'; time {{ {command} > /dev/null 2>&1; }} || exit 1");
         let output = Command::new("bash").args(["-c", &script]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let times = said.lines().find_map(|line| line.strip_prefix("cpu "))?.to_owned();
+        let times = said
+            .lines()
+            .find_map(|line| line.strip_prefix("cpu "))?
+            .to_owned();
         let times = times.split(' ').map(|time| time.parse::<f64>().unwrap());
         output.status.success().then(|| times.sum())
     };
     let first: f64 = run()?;
     // The slow ones need no median to be told apart.
-    Some(if first > 5.0 { first } else { median(|| run().unwrap()) })
+    Some(if first > 5.0 {
+        first
+    } else {
+        median(|| run().unwrap())
+    })
 }
 
 fn cpu() -> f64 {

@@ -9,11 +9,12 @@
 //! |---|---|
 //! | `checkpoint` | the newest, replaced by rename |
 //! | `checkpoint.previous` | the last one that is known to be on the disk |
+//! | `history` | see [`crate::history`]; not needed to go on |
 //! | `lock` | locked while in use; its first byte is `1` while saving fails |
 //! | `checkpoint.corrupt-…`, `checkpoint.newer-…` | set aside: could not be read |
 
 pub mod disk;
-mod format;
+pub(crate) mod format;
 pub mod saver;
 
 use std::io;

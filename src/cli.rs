@@ -1,6 +1,8 @@
 //! The command line: flags, their environment variables, and what this release refuses because a later one brings
 //! it. Reads neither the process's arguments nor its environment: both are passed in.
 
+mod subcommand;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
@@ -12,28 +14,20 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use tracing::Level;
 
+use self::subcommand::Subcommand;
+pub use self::subcommand::{Check, Demo, Task};
 use crate::config::{ConfigError, Overrides, RELEASE, scalar};
-use crate::generate::Generate;
 use crate::log::LogFormat;
 use crate::tail;
 
 const NAME: &str = "bingo-exporter";
-
-const DEMO: &str = "demo";
-
-const GENERATE: &str = "generate";
 
 /// Arguments that the demo has values of its own for.
 const OWN_OF_DEMO: [&str; 4] = ["source_access", "source_app", "read_from", "state_dir"];
 
 /// What a later release brings, and what holds until then. Refused, since to ignore it would look like it worked.
 const LATER: &[(&str, &str)] = &[
-    (
-        "check",
-        "to see whether the configuration is valid, call --config.print",
-    ),
     ("replay", "logs are followed, not read once"),
-    ("health", "ask /-/ready with an HTTP client"),
     (
         "--web.config.file",
         "the endpoint is plain HTTP without passwords",
@@ -44,6 +38,8 @@ const LATER: &[(&str, &str)] = &[
 
 const EXAMPLES: &str = "\
 Examples:
+  Say what would be counted, and what is missing:
+    bingo-exporter check
   See it work, with simulated logs:
     bingo-exporter demo
   Follow nginx's log and serve metrics on port 10352:
@@ -127,55 +123,9 @@ pub struct Cli {
     )]
     pub log_format: LogFormat,
 
-    /// Set where the subcommand was given.
+    /// What the subcommand says.
     #[arg(skip)]
-    pub demo: Option<Demo>,
-
-    /// Set where the subcommand was given.
-    #[arg(skip)]
-    pub generate: Option<Generate>,
-}
-
-/// Follow the logs of a simulated bingo and its proxy, written while you watch, with faults every minute
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Demo {
-    /// Requests a second; twice as many at the peak. Over 200, what bingo's limiters refuse
-    #[arg(long, value_name = "N", help_heading = "Demo", default_value_t = 60,
-          value_parser = clap::value_parser!(u32).range(1..=5000))]
-    pub rps: u32,
-
-    /// What chance follows from: the same seed, the same requests
-    #[arg(long, value_name = "N", help_heading = "Demo", default_value_t = 1)]
-    pub seed: u64,
-
-    /// Write the logs here, a new or empty directory, and leave them; without it they are removed at the end
-    #[arg(long, value_name = "DIR", help_heading = "Demo")]
-    pub keep: Option<PathBuf>,
-}
-
-/// What else there is to do than to follow real logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subcommand {
-    Demo,
-    Generate,
-}
-
-impl Subcommand {
-    const ALL: [Self; 2] = [Self::Demo, Self::Generate];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Demo => DEMO,
-            Self::Generate => GENERATE,
-        }
-    }
-
-    fn augment(self, command: Command) -> Command {
-        match self {
-            Self::Demo => Demo::augment_args(command),
-            Self::Generate => Generate::augment_args(command),
-        }
-    }
+    pub task: Task,
 }
 
 /// Where reading begins in files that are present at the first start.
@@ -245,24 +195,28 @@ pub fn parse(
         .try_get_matches_from(flags.into_iter().chain(args))
         .map_err(|error| usage(&error, None))?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error, None))?;
-    match subcommand {
-        None => {}
-        Some(Subcommand::Demo) => {
-            if let Some(flag) = first_given(&matches, &OWN_OF_DEMO) {
-                return Err(Exit::usage(format!(
-                    "demo brings its own logs and state: leave {flag} out"
-                )));
-            }
-            cli.demo = Some(Demo::from_arg_matches(&matches).map_err(|error| usage(&error, None))?);
-        }
-        Some(Subcommand::Generate) => {
-            cli.generate = Some(Generate::from_arg_matches(&matches).map_err(|error| usage(&error, None))?);
-        }
+    if subcommand == Some(Subcommand::Demo)
+        && let Some(flag) = first_given(&matches, &OWN_OF_DEMO)
+    {
+        return Err(Exit::usage(format!(
+            "demo brings its own logs and state: leave {flag} out"
+        )));
+    }
+    if let Some(subcommand) = subcommand {
+        cli.task = subcommand.task(&matches).map_err(|error| usage(&error, None))?;
     }
     Ok(cli)
 }
 
 impl Cli {
+    /// The demo, where it is that.
+    pub fn demo(&self) -> Option<&Demo> {
+        match &self.task {
+            Task::Demo(demo) => Some(demo),
+            _ => None,
+        }
+    }
+
     /// What these flags replace in the configuration.
     pub fn overrides(&self) -> Overrides {
         Overrides {
@@ -289,9 +243,11 @@ fn split(args: Vec<OsString>) -> Result<(Option<Subcommand>, Vec<OsString>), Exi
     if LATER.iter().any(|(later, _)| *later == name) {
         return Err(later(name, name));
     }
-    let subcommand = Subcommand::ALL.into_iter().find(|known| known.name() == name);
-    let subcommand = subcommand
-        .ok_or_else(|| Exit::usage(format!("unexpected argument '{name}' found; see {NAME} --help")))?;
+    let Some(subcommand) = Subcommand::named(name) else {
+        return Err(Exit::usage(format!(
+            "unexpected argument '{name}' found; see {NAME} --help"
+        )));
+    };
     let after = after.get_many::<OsString>("").map_or(0, |values| values.len());
     let at = args.len().saturating_sub(after + 1);
     let others = args.into_iter().enumerate().filter(|(i, _)| *i != at);
@@ -315,6 +271,11 @@ fn help(mut command: Command) -> Exit {
     }
 }
 
+/// All there is on the command line, for manual and completions.
+pub fn reference() -> Command {
+    command(None)
+}
+
 /// The flags, each with its variable in its help.
 fn command(subcommand: Option<Subcommand>) -> Command {
     let command = Cli::augment_args(Command::new(NAME))
@@ -329,10 +290,10 @@ fn command(subcommand: Option<Subcommand>) -> Command {
         None => command
             .after_help(EXAMPLES)
             .disable_help_subcommand(true)
-            .subcommands(Subcommand::ALL.map(|known| known.augment(Command::new(known.name())))),
-        Some(known) => known
+            .subcommands(Subcommand::ALL.map(|other| other.augment(Command::new(other.name())))),
+        Some(subcommand) => subcommand
             .augment(command)
-            .bin_name(format!("{NAME} {}", known.name())),
+            .bin_name(format!("{NAME} {}", subcommand.name())),
     };
     command.mut_args(|arg| match (arg.get_long(), arg.get_help()) {
         (Some(long), Some(help)) => {

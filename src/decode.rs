@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use self::dialect::Dialect;
+use jiff::tz::TimeZone;
+
+use self::dialect::{Dialect, FixedText};
+use self::haproxy::Haproxy;
 use self::keys::{Keys, Slots};
 use self::layout::{Layout, Values};
 use self::learned::{LastTime, Of};
@@ -13,12 +16,17 @@ use crate::record::{Reject, Request, closed_set};
 
 mod detect;
 
+mod caddy;
 mod combined;
-mod dialect;
+mod envoy;
+mod haproxy;
 mod json;
 mod nginx;
+mod pattern;
+mod traefik;
 
 mod attempts;
+mod dialect;
 mod keys;
 mod layout;
 mod learned;
@@ -37,6 +45,7 @@ pub use bingo::{AppDecoder, AppField};
 pub use detect::{Decided, Detection, Known, detect};
 pub use learned::Learned;
 pub use nginx::LogFormat;
+pub use pattern::Pattern;
 
 /// Decodes the lines of a reverse proxy's access log. Compiled once from the configuration.
 #[derive(Debug, Clone)]
@@ -58,6 +67,16 @@ pub enum Format {
     Combined,
     /// nginx's `log_format` string.
     Nginx(LogFormat),
+    /// `option httplog`, or JSON.
+    Haproxy,
+    /// Caddy's JSON.
+    Caddy,
+    /// Traefik's JSON or Common Log Format.
+    Traefik,
+    /// Envoy's default text or JSON.
+    Envoy,
+    /// A regular expression with named groups.
+    Regex(Pattern),
 }
 
 /// Reads the lines of one format.
@@ -66,6 +85,10 @@ enum Reader {
     Json(Dialect),
     Combined(Keys),
     Nginx(LogFormat, Keys),
+    Haproxy(Haproxy),
+    /// JSON where a line begins with `{`, else the text.
+    Either(Dialect, FixedText),
+    Regex(Pattern, Keys),
 }
 
 closed_set! {
@@ -90,23 +113,51 @@ closed_set! {
         CacheStatus = "upstream_cache_status",
         /// When the request ended.
         Time = "time",
+        /// HAProxy's, four letters.
+        Termination = "termination_state",
+        /// Tries before the one that is told of.
+        Retries = "retries",
+        /// Which of a proxy's loggers wrote the line.
+        Logger = "logger",
     }
+}
+
+impl Field {
+    /// Those that every format can have, and so a configuration can name.
+    pub const CONFIGURABLE: &'static [Self] = Self::ALL.split_at(Self::Time as usize + 1).0;
 }
 
 impl AccessDecoder {
     /// A decoder for `format`. An entry of `fields` is the JSON key that holds that field, nested with dots, in place of
     /// the names the field is known by.
     pub fn new(format: Format, fields: &BTreeMap<Field, String>) -> Self {
+        let known = |known| vec![Reader::known(known, fields)];
         let readers = match &format {
             Format::Auto => Known::ALL
                 .iter()
                 .map(|known| Reader::known(*known, fields))
                 .collect(),
-            Format::Json => vec![Reader::known(Known::Json, fields)],
-            Format::Combined => vec![Reader::known(Known::Combined, fields)],
+            Format::Json => known(Known::Json),
+            Format::Combined => known(Known::Combined),
+            Format::Haproxy => known(Known::Haproxy),
+            Format::Caddy => known(Known::Caddy),
+            Format::Traefik => known(Known::Traefik),
+            Format::Envoy => known(Known::Envoy),
             Format::Nginx(format) => vec![Reader::Nginx(format.clone(), Keys::new(fields))],
+            Format::Regex(pattern) => vec![Reader::Regex(pattern.clone(), Keys::new(fields))],
         };
         Self { format, readers }
+    }
+
+    /// Takes dates without an offset, as HAProxy writes them, for dates in `zone`; else they are UTC.
+    #[must_use]
+    pub fn in_zone(mut self, zone: &TimeZone) -> Self {
+        for reader in &mut self.readers {
+            if let Reader::Haproxy(haproxy) = reader {
+                haproxy.zone = zone.clone();
+            }
+        }
+        self
     }
 
     /// Reads one line, without its line feed, of a file of which `file` is known. `None` is a line that is ignored on
@@ -162,9 +213,18 @@ impl AccessDecoder {
 impl Reader {
     fn known(known: Known, fields: &BTreeMap<Field, String>) -> Self {
         let nginx = known.nginx().and_then(|format| LogFormat::parse(format).ok());
-        match (known, nginx) {
-            (_, Some(format)) => Self::Nginx(format, Keys::new(fields)),
-            (Known::Combined, _) => Self::Combined(Keys::new(fields)),
+        let text = match known {
+            Known::Traefik => FixedText::new(&traefik::TEXT),
+            Known::Envoy => FixedText::new(&envoy::TEXT),
+            _ => None,
+        };
+        match (known, nginx, text) {
+            (_, Some(format), _) => Self::Nginx(format, Keys::new(fields)),
+            (Known::Traefik, _, Some(text)) => Self::Either(traefik::dialect(fields), text),
+            (Known::Envoy, _, Some(text)) => Self::Either(envoy::dialect(fields), text),
+            (Known::Haproxy, ..) => Self::Haproxy(Haproxy::new(fields)),
+            (Known::Caddy, ..) => Self::Json(caddy::dialect(fields)),
+            (Known::Combined, ..) => Self::Combined(Keys::new(fields)),
             _ => Self::Json(Dialect::any(fields)),
         }
     }
@@ -184,6 +244,14 @@ impl Reader {
                     .then(|| request::build(&slots, Units::SECONDS))
                     .transpose()
             }
+            Self::Haproxy(haproxy) => haproxy.read(line),
+            Self::Either(json, _) if is_json(line) => json.read(line),
+            Self::Either(_, text) => text.read(line),
+            Self::Regex(pattern, keys) => {
+                let mut slots = Slots::new(keys);
+                pattern.read(line, &mut slots).ok_or(Reject::UnknownFormat)?;
+                request::build(&slots, pattern.units).map(Some)
+            }
         }
     }
 
@@ -194,9 +262,9 @@ impl Reader {
             request::build_with(values, Units::SECONDS, |text| times.parse(text))
         };
         let of = match self {
-            Self::Json(_) => Of::Json,
+            Self::Json(dialect) if dialect.is_plain() => Of::Json,
             Self::Combined(_) => Of::Combined,
-            Self::Nginx(..) => return self.read(line),
+            _ => return self.read(line),
         };
         if let Some(request) = learned.find(of, line, build) {
             return request.map(Some);
@@ -210,17 +278,23 @@ impl Reader {
         match self {
             Self::Json(dialect) => dialect.layout(line),
             Self::Combined(keys) => layout::combined(line, keys),
-            Self::Nginx(..) => None,
+            _ => None,
         }
     }
 
     /// Whether a line is surely of this format.
     fn claims(&self, line: &[u8]) -> bool {
         match self {
-            Self::Json(dialect) => dialect.claims(line),
+            Self::Json(json) => json.claims(line),
+            Self::Either(json, _) if is_json(line) => json.claims(line),
+            Self::Haproxy(haproxy) => haproxy.claims(line),
             _ => matches!(self.read(line), Ok(Some(_))),
         }
     }
+}
+
+fn is_json(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"{")
 }
 
 /// As it stands in the configuration.
@@ -230,7 +304,12 @@ impl fmt::Display for Format {
             Self::Auto => f.write_str("auto"),
             Self::Json => f.write_str("json"),
             Self::Combined => f.write_str("combined"),
+            Self::Haproxy => f.write_str("haproxy"),
+            Self::Caddy => f.write_str("caddy"),
+            Self::Traefik => f.write_str("traefik"),
+            Self::Envoy => f.write_str("envoy"),
             Self::Nginx(format) => write!(f, "{{nginx: '{}'}}", format.as_str()),
+            Self::Regex(pattern) => write!(f, "{{regex: '{}'}}", pattern.as_str()),
         }
     }
 }

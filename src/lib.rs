@@ -24,12 +24,16 @@ pub mod health;
 pub mod source;
 pub mod ingest;
 pub mod checkpoint;
+pub mod history;
 
 pub mod metrics;
 pub mod serve;
 
 pub mod simulate;
 pub mod demo;
+pub mod check;
+pub mod manager;
+pub mod readiness;
 pub mod reload;
 pub mod run;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
@@ -50,7 +50,7 @@ impl Reloader {
         Self {
             file: cli.config_file.clone(),
             overrides: cli.overrides(),
-            own_logs: cli.demo.is_some(),
+            own_logs: cli.demo().is_some(),
             sources,
             current: tokio::sync::Mutex::new(model),
             outcome: Mutex::new(Outcome {
@@ -105,14 +105,17 @@ impl Reloader {
         let (file, overrides) = (self.file.clone(), self.overrides.clone());
         let old = Arc::clone(current);
         let own_logs = self.own_logs;
-        let compile = move || {
+        let compile = move || -> anyhow::Result<_> {
             let mut config = Config::load(file.as_deref(), &overrides)?;
             if own_logs {
                 config.access.clone_from(&old.config.access);
                 config.app.clone_from(&old.config.app);
             }
-            let changed = config != old.config;
-            changed.then(|| Model::new(config)).transpose()
+            if config == old.config {
+                return Ok(None);
+            }
+            let compiled = Model::new(config).map(Some);
+            compiled.map_err(|error| anyhow!(Config::refused(file.as_deref(), &error)))
         };
         // The file may lie on a slow disk.
         let Some(model) = tokio::task::spawn_blocking(compile).await?? else {

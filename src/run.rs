@@ -19,7 +19,9 @@ use crate::checkpoint::{self, Restored, Store};
 use crate::cli::Cli;
 use crate::clock::Clock;
 use crate::demo::{Show, Stage};
+use crate::history::keeper::Keeper;
 use crate::ingest::{self, Handle};
+use crate::manager;
 use crate::model::Model;
 use crate::process;
 use crate::reload::Reloader;
@@ -29,8 +31,8 @@ use crate::serve::transport;
 use crate::source::{Source, SourceName};
 
 /// Follows and serves until a signal. One thread for HTTP, one for each source and one of notify's that wakes it, one
-/// for the checkpoint and at times one for its fsync; with a stage, one for the demo on it. Our own log has none: who
-/// logs writes.
+/// for the checkpoint and at times one for its fsync, one for the history, one that writes
+/// our own log; with a stage, one for the demo on it.
 ///
 /// # Errors
 /// What keeps the program from running, with what to do about it.
@@ -60,6 +62,7 @@ pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
             clock,
             telemetry_path: cli.telemetry_path.clone(),
             saver: running.saver.as_ref().map(|(saver, _)| saver.clone()),
+            keeper: running.keeper.0.clone(),
             hits: Arc::clone(&hits),
             reloader: Arc::clone(&reloader),
             lifecycle: cli.enable_lifecycle,
@@ -73,13 +76,16 @@ pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
             hits,
             closed,
         ));
+        manager::ready();
 
+        let sources = running.sources.clone();
         tokio::select! {
             stopped = running.until_stopped(signals, &reloader, &mut show) => stopped?,
             ended = &mut server => {
                 ended.context("the HTTP server failed")?;
                 bail!("the HTTP server ended without being asked to");
             }
+            never = manager::report(&sources) => match never {},
         }
         drop(close);
         server.await.context("the HTTP server failed")
@@ -94,11 +100,13 @@ struct Running {
     sources: Vec<Handle>,
     threads: Vec<JoinHandle<()>>,
     saver: Option<(Saver, JoinHandle<()>)>,
+    keeper: (Keeper, JoinHandle<()>),
 }
 
 impl Running {
     fn start(cli: &Cli, model: &Arc<Model>, directory: Option<Directory>, clock: Clock) -> Result<Self> {
-        let opened = directory.map(|directory| {
+        let edges = Arc::clone(&model.edges);
+        let opened = directory.clone().map(|directory| {
             let (store, restored) = Store::open(directory.clone(), checkpoint::boot_id(), clock.now().unix);
             (directory, store, restored)
         });
@@ -118,10 +126,13 @@ impl Running {
         let saver = saver
             .transpose()
             .context("failed to start the checkpoint thread")?;
+        let keeper = Keeper::start(edges, directory, restored.with_counts, sources.clone(), clock)
+            .context("failed to start the history's thread")?;
         Ok(Self {
             sources,
             threads,
             saver,
+            keeper,
         })
     }
 
@@ -161,6 +172,7 @@ impl Running {
                     Asked::Stop if stopping => bail!("stopped by a second signal before all was read and saved"),
                     Asked::Stop => {
                         stopping = true;
+                        manager::stopping();
                         show.as_mut().map(Show::stop);
                         self.sources.iter().for_each(Handle::stop);
                         info!("stopping: reading to the current end of the logs");
@@ -175,6 +187,10 @@ impl Running {
             .iter()
             .map(|source| source.snapshot().state.intake.lines.counted)
             .sum();
+        let (keeper, thread) = self.keeper;
+        keeper.stop();
+        let kept = tokio::task::spawn_blocking(move || thread.join()).await?;
+        kept.map_err(|_| anyhow!("the history's thread panicked; its message is above"))?;
         if let Some((saver, thread)) = self.saver {
             saver.stop();
             let saved = tokio::task::spawn_blocking(move || thread.join()).await?;
@@ -242,15 +258,22 @@ async fn failure(show: &mut Option<Show>) -> anyhow::Error {
     }
 }
 
+/// The sockets we were handed, else those of the flags: who hands us one means us to take no other.
 fn listen(cli: &Cli) -> Result<Vec<TcpListener>> {
-    let mut listeners = vec![];
-    for address in &cli.listen_addresses {
-        let listener = transport::bind(address.host.as_deref(), address.port)?;
+    let mut listeners = manager::listeners()?;
+    if listeners.is_empty() {
+        for address in &cli.listen_addresses {
+            listeners.push(transport::bind(address.host.as_deref(), address.port)?);
+        }
+    } else {
+        info!("using the service manager's sockets instead of --web.listen-address");
+    }
+    let register = |listener: std::net::TcpListener| {
         listener.set_nonblocking(true)?;
         info!(address = %listener.local_addr()?, "listening");
-        listeners.push(TcpListener::from_std(listener)?);
-    }
-    Ok(listeners)
+        Ok(TcpListener::from_std(listener)?)
+    };
+    listeners.into_iter().map(register).collect()
 }
 
 enum Asked {

@@ -34,7 +34,7 @@ pub(super) struct Document {
 
 /// Why a file is of no use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     Foreign,
     Newer(u32),
     Damaged,
@@ -44,44 +44,54 @@ pub(super) enum Unreadable {
 
 impl Document {
     pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
-        let body = serde_json::to_vec(self)?;
-        let mut bytes = format!("{MAGIC} {VERSION} {:016x} {}\n", xxh3_64(&body), body.len()).into_bytes();
-        bytes.extend_from_slice(&body);
-        Ok(bytes)
+        Ok(seal(MAGIC, VERSION, &serde_json::to_vec(self)?))
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let end = bytes
-            .iter()
-            .take(128)
-            .position(|byte| *byte == b'\n')
-            .ok_or(Unreadable::Foreign)?;
-        let (head, body) = (std::str::from_utf8(&bytes[..end]), &bytes[end + 1..]);
-        let mut words = head.map_err(|_| Unreadable::Foreign)?.split(' ');
-        if words.next() != Some(MAGIC) {
-            return Err(Unreadable::Foreign);
-        }
-        match words.next().and_then(|version| version.parse().ok()) {
-            Some(VERSION) => {}
-            Some(version) if version > VERSION => return Err(Unreadable::Newer(version)),
-            _ => return Err(Unreadable::Damaged),
-        }
-        let hash = words.next().and_then(|hash| u64::from_str_radix(hash, 16).ok());
-        let len = words.next().and_then(|len| len.parse().ok());
-        if len != Some(body.len()) || hash != Some(xxh3_64(body)) {
-            return Err(Unreadable::Damaged);
-        }
+        let body = unseal(MAGIC, VERSION, bytes)?;
         serde_json::from_slice(body).map_err(|error| Unreadable::Content(error.to_string()))
     }
+}
+
+/// A file: the line that says what it is, then its body.
+pub(crate) fn seal(magic: &str, version: u32, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("{magic} {version} {:016x} {}\n", xxh3_64(body), body.len()).into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// The body of a file of this kind and version that is whole.
+pub(crate) fn unseal<'a>(magic: &str, version: u32, bytes: &'a [u8]) -> Result<&'a [u8], Unreadable> {
+    let end = bytes
+        .iter()
+        .take(128)
+        .position(|byte| *byte == b'\n')
+        .ok_or(Unreadable::Foreign)?;
+    let (head, body) = (std::str::from_utf8(&bytes[..end]), &bytes[end + 1..]);
+    let mut words = head.map_err(|_| Unreadable::Foreign)?.split(' ');
+    if words.next() != Some(magic) {
+        return Err(Unreadable::Foreign);
+    }
+    match words.next().and_then(|version| version.parse::<u32>().ok()) {
+        Some(written) if written == version => {}
+        Some(written) if written > version => return Err(Unreadable::Newer(written)),
+        _ => return Err(Unreadable::Damaged),
+    }
+    let hash = words.next().and_then(|hash| u64::from_str_radix(hash, 16).ok());
+    let len = words.next().and_then(|len| len.parse().ok());
+    if len != Some(body.len()) || hash != Some(xxh3_64(body)) {
+        return Err(Unreadable::Damaged);
+    }
+    Ok(body)
 }
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Foreign => f.write_str("not a checkpoint"),
+            Self::Foreign => f.write_str("not a file of this kind"),
             Self::Newer(version) => write!(
                 f,
-                "of format {version}, which a newer release wrote; this one reads {VERSION}"
+                "of format {version}, which a newer release wrote; this one reads older ones"
             ),
             Self::Damaged => f.write_str("damaged: length or checksum is wrong"),
             Self::Content(error) => write!(f, "not as expected: {error}"),

@@ -47,7 +47,10 @@ pub(super) struct Access {
 
 /// `auto`, or `{nginx: '…'}`.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected the name of a format or {nginx: '…'}")]
+#[serde(
+    untagged,
+    expecting = "expected the name of a format, {nginx: '…'} or {regex: '…'}"
+)]
 pub(super) enum Format {
     Name(String),
     Pattern(BTreeMap<String, String>),

@@ -24,7 +24,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const LABEL_BYTES: usize = 255;
 
 /// A method that requests are matched by.
-pub(super) fn method(text: &str) -> Result<Method, Expected> {
+pub(crate) fn method(text: &str) -> Result<Method, Expected> {
     match Method::parse(text.as_bytes()) {
         Method::Other => Err(format!("expected {METHODS}, in capitals")),
         // Two spellings for one thing would leave one of them without effect.
@@ -37,7 +37,7 @@ pub(super) fn method(text: &str) -> Result<Method, Expected> {
 }
 
 /// A path template: `/`, or segments that are literal or a `{parameter}`.
-pub(super) fn template(text: &str) -> Result<String, Expected> {
+pub(crate) fn template(text: &str) -> Result<String, Expected> {
     let Some(rest) = text.strip_prefix('/') else {
         return Err("expected a path that begins with /".to_owned());
     };
@@ -73,7 +73,7 @@ pub(super) fn template(text: &str) -> Result<String, Expected> {
 }
 
 /// The template with its parameters' names left out: what it matches.
-pub(super) fn shape(template: &str) -> String {
+pub(crate) fn shape(template: &str) -> String {
     let segments = template.split('/');
     segments
         .map(|segment| if is_parameter(segment) { "{}" } else { segment })
@@ -220,7 +220,7 @@ pub(super) fn name(text: &str) -> Result<String, Expected> {
 
 /// One of our fields.
 pub(super) fn field(text: &str) -> Result<Field, Expected> {
-    one_of(Field::ALL, |field| field.as_str(), text)
+    one_of(Field::CONFIGURABLE, |field| field.as_str(), text)
 }
 
 /// A field of bingo's own request lines.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_saphyr::Spanned;
 
 use super::{Access, App, ConfigError, Limits, Overrides, all, one, raw, scalar, shown};
-use crate::decode::{Field, Format, LogFormat};
+use crate::decode::{Field, Format, LogFormat, Pattern};
 
 /// Where the access log is, from the file and the flags.
 pub(super) fn access(
@@ -118,12 +118,18 @@ fn paths(
 }
 
 fn format(raw: &Spanned<raw::Format>) -> Result<Format, ConfigError> {
-    const EXPECTED: &str = "expected auto, json, combined or {nginx: '…'}";
+    const EXPECTED: &str =
+        "expected auto, json, combined, haproxy, caddy, traefik, envoy, {nginx: '…'} or {regex: '…'}";
     let parsed = match &raw.value {
         raw::Format::Name(name) => match name.as_str() {
             "auto" => Ok(Format::Auto),
             "json" => Ok(Format::Json),
             "combined" => Ok(Format::Combined),
+            "haproxy" => Ok(Format::Haproxy),
+            "caddy" => Ok(Format::Caddy),
+            "traefik" => Ok(Format::Traefik),
+            "envoy" => Ok(Format::Envoy),
+            "regex" => Err("regex: expected an expression with named groups: {regex: '…'}".to_owned()),
             "nginx" => Err("nginx: expected its log_format string: {nginx: '…'}".to_owned()),
             other => Err(format!("{:?}: {EXPECTED}", shown(other))),
         },
@@ -131,6 +137,9 @@ fn format(raw: &Spanned<raw::Format>) -> Result<Format, ConfigError> {
             [(name, text)] if name == "nginx" => LogFormat::parse(text)
                 .map(Format::Nginx)
                 .map_err(|expected| format!("nginx: {:?}: {expected}", shown(text))),
+            [(name, text)] if name == "regex" => Pattern::parse(text)
+                .map(Format::Regex)
+                .map_err(|expected| format!("regex: {:?}: {expected}", shown(text))),
             [(name, _)] => Err(format!("{:?}: {EXPECTED}", shown(name))),
             _ => Err(format!("{EXPECTED}, and one of them")),
         },
@@ -145,7 +154,8 @@ fn fields(
     let text = match format {
         Format::Combined => Some("combined"),
         Format::Nginx(_) => Some("nginx"),
-        Format::Auto | Format::Json => None,
+        Format::Regex(_) => Some("regex"),
+        _ => None,
     };
     if let Some(text) = text.filter(|_| !raw.value.is_empty()) {
         let problem =

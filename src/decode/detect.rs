@@ -18,6 +18,10 @@ const MISSES: u8 = 8;
 closed_set! {
     /// The formats that are tried, in this order: those that claim fewer lines come first.
     Known {
+        Haproxy = "haproxy",
+        Caddy = "caddy",
+        Traefik = "traefik",
+        Envoy = "envoy",
         NginxTo = "nginx_to",
         NginxBingo = "nginx_bingo",
         Json = "json",
@@ -70,6 +74,14 @@ impl Known {
 
     fn why(self) -> &'static str {
         match self {
+            Self::Haproxy => "its lines are those of `option httplog`, or JSON with a termination state",
+            Self::Caddy => "its lines are JSON with request.method, request.uri, status and duration",
+            Self::Traefik => {
+                "its lines are JSON with RequestMethod, DownstreamStatus and Duration, or end in a duration in ms"
+            }
+            Self::Envoy => {
+                "its lines are JSON with start_time, response_code and duration, or Envoy's default text"
+            }
             Self::NginxTo => "its lines have the request between `to: …:` and `upstream_response_time`",
             Self::NginxBingo => "its lines begin with `BINGO: [`",
             Self::Json => "its lines are JSON with a status or a request",
@@ -115,6 +127,10 @@ impl Detection {
     fn decide<'a>(&mut self, readers: &[Reader], line: &'a [u8]) -> Result<Option<Request<'a>>, Reject> {
         let claims = |known: &&Known| readers[**known as usize].claims(line);
         let Some(known) = Known::ALL.iter().find(claims) else {
+            // HAProxy says that it starts before it serves.
+            if matches!(readers[Known::Haproxy as usize].read(line), Ok(None)) {
+                return Ok(None);
+            }
             self.unclaimed = self.unclaimed.saturating_add(1);
             return Err(match line.trim_ascii_start().first() {
                 Some(b'{') => readers[Known::Json as usize]

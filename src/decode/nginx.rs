@@ -40,12 +40,11 @@ impl LogFormat {
     /// What was expected instead.
     pub fn parse(text: &str) -> Result<Self, String> {
         let trimmed = text.trim();
-        let written = if trimmed.starts_with("log_format ") || trimmed.starts_with('\'') {
-            physical_lines(&unquote(trimmed)?)?
+        let mut lines = if trimmed.starts_with("log_format ") || trimmed.starts_with('\'') {
+            compile(&unquote(trimmed)?, meaning, true)?
         } else {
-            physical_lines(text.trim_end_matches('\n'))?
+            compile(text.trim_end_matches('\n'), meaning, true)?
         };
-        let mut lines: Vec<_> = written.into_iter().map(splitter).collect::<Result<_, _>>()?;
         let with = |lines: &[Splitter], field| lines.iter().position(|line| line.has(field));
         let request = with(&lines, Field::Request).or_else(|| with(&lines, Field::Target));
         let status = with(&lines, Field::Status);
@@ -90,6 +89,15 @@ impl LogFormat {
         self.ignored.iter().any(Splitter::is_blank)
     }
 }
+
+/// Compiles a format to one splitter for each physical line.
+pub(super) fn compile(format: &str, meaning: Meaning, escaped: bool) -> Result<Vec<Splitter>, String> {
+    let lines = physical_lines(format)?.into_iter();
+    lines.map(|line| splitter(line, meaning, escaped)).collect()
+}
+
+/// What a variable tells, and what its value can look like.
+type Meaning = fn(&str) -> (Option<Field>, Shape);
 
 /// The strings of a directive, put together as nginx does.
 fn unquote(directive: &str) -> Result<String, String> {
@@ -172,14 +180,14 @@ fn variable(text: &str) -> Result<(&str, &str), String> {
     Ok((name, rest))
 }
 
-fn splitter(line: Written) -> Result<Splitter, String> {
-    let best_time = ["msec", "time_iso8601", "time_local"]
+fn splitter(line: Written, meaning: Meaning, escaped: bool) -> Result<Splitter, String> {
+    // The best of several time stamps.
+    let best_time = ["msec", "time_iso8601", "time_local", "time", "local"]
         .into_iter()
         .find(|name| line.variables.iter().any(|(variable, _)| variable == name));
     let mut parts: Vec<(String, Part)> = vec![];
     for (name, after) in line.variables {
         let (field, shape) = meaning(&name);
-        // The best of several time stamps.
         let field = field.filter(|field| *field != Field::Time || Some(&*name) == best_time);
         let part = Part {
             field,
@@ -208,10 +216,9 @@ fn splitter(line: Written) -> Result<Splitter, String> {
         }
     }
     let parts = parts.into_iter().map(|(_, part)| part).collect();
-    Ok(Splitter::new(&line.begin, parts, true))
+    Ok(Splitter::new(&line.begin, parts, escaped))
 }
 
-/// What a variable tells, and what its value can look like.
 fn meaning(variable: &str) -> (Option<Field>, Shape) {
     match variable {
         "request" => (Some(Field::Request), Shape::Text),

@@ -7,7 +7,7 @@ use super::keys::Said;
 use super::number::{duration, integer};
 use super::time;
 use crate::record::{
-    Attempts, Cache, Code, DurationUnit, Method, Protocol, Reject, Request, RequestLine, Scheme, Text,
+    Attempts, Cache, Code, DurationUnit, Method, Nanos, Protocol, Reject, Request, RequestLine, Scheme, Text,
     UnixMillis, Unmeasured,
 };
 
@@ -24,7 +24,6 @@ impl Units {
         request: DurationUnit::Seconds,
         upstream: DurationUnit::Seconds,
     };
-    #[expect(dead_code, reason = "for formats to come")]
     pub(super) const MILLISECONDS: Self = Self {
         request: DurationUnit::Milliseconds,
         upstream: DurationUnit::Milliseconds,
@@ -88,6 +87,20 @@ pub(super) fn build_with<'a>(
         time: said.all(Field::Time).find_map(|text| time(&text)),
         line,
     })
+}
+
+/// The end of a request whose beginning the line tells; without a duration, the beginning is all there is.
+pub(super) fn at_end(began: Option<UnixMillis>, duration: Result<Nanos, Unmeasured>) -> Option<UnixMillis> {
+    let millis = duration.map_or(0, |nanos| nanos / 1_000_000);
+    began.map(|began| began.saturating_add_unsigned(millis))
+}
+
+/// An address out of `http://10.0.0.1:80`.
+pub(super) fn without_scheme(url: Text<'_>) -> Text<'_> {
+    match absolute_scheme(&url).map(<[u8]>::len) {
+        Some(length) => cut(&url, length + 3, url.len() - length - 3),
+        None => url,
+    }
 }
 
 /// Reads `METHOD target` or `METHOD target HTTP/x`.

@@ -17,6 +17,7 @@ use super::negotiate::{self, Exposition};
 use super::page;
 use crate::checkpoint::saver::Saver;
 use crate::clock::Clock;
+use crate::history::keeper::Keeper;
 use crate::ingest::{self, Handle};
 use crate::metrics::{Own, Scrape};
 use crate::reload::Reloader;
@@ -40,6 +41,8 @@ pub struct Site {
     pub telemetry_path: String,
     /// Saves what is shown before it is shown; `None` where no state is kept.
     pub saver: Option<Saver>,
+    /// What was counted when.
+    pub keeper: Keeper,
     /// Hits of the HTTP server's limits.
     pub hits: Arc<LimitHits>,
     /// Reads the configuration anew.
@@ -95,7 +98,9 @@ impl Site {
             .map(|limit| (limit.as_str(), self.hits.of(*limit)));
         Own {
             process: process::read(),
-            limit_hits: http.chain([("log_messages", log::suppressed())]).collect(),
+            limit_hits: http
+                .chain([("log_messages", log::suppressed()), ("log_queue", log::lost())])
+                .collect(),
             checkpoint: self
                 .saver
                 .as_ref()

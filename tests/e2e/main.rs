@@ -4,10 +4,13 @@
 //! A missing program fails the tests that need it and names the package; `make setup` installs them all.
 #![cfg(test)]
 
+mod check;
 mod demo;
 mod exposition;
 mod nginx;
+mod own_log;
 mod process;
+mod service;
 mod restart;
 mod reload;
 mod stand_in;

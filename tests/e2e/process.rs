@@ -235,6 +235,28 @@ fn the_printed_configuration_is_one() {
 }
 
 #[test]
+fn health_asks_the_running_exporter() {
+    let place = Place::new();
+    let health = |address: &str| {
+        let output = run_to_end(&["health", "--web.listen-address", address]);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let exporter = place.follow(&["--web.listen-address", ":0"]);
+    let address = format!(":{}", exporter.address.port());
+    for address in [&*address, &exporter.address.to_string()] {
+        assert_eq!(health(address), (Some(0), "ready\n".into()));
+    }
+    exporter.end(Signal::TERM);
+    let (code, said) = health(&address);
+    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+    assert!(
+        said.contains(&address) && said.contains("is the exporter running"),
+        "{said}"
+    );
+}
+
+#[test]
 fn paths_and_methods() {
     let place = Place::new();
     let exporter = place.follow(&[]);

@@ -154,7 +154,7 @@ pub(crate) fn run_to_end(args: &[&str]) -> Output {
 }
 
 /// Where it listens, from its log: a logfmt line with `msg=listening` and `address=127.0.0.1:PORT`.
-fn listening(log: &str) -> Option<SocketAddr> {
+pub(crate) fn listening(log: &str) -> Option<SocketAddr> {
     let line = log
         .lines()
         .find(|line| line.contains("msg=listening") || line.contains("msg=\"listening\""))?;

@@ -1,0 +1,124 @@
+//! The history as a file: the checkpoint's kind of first line, a line of JSON, then the packed series one after the
+//! other. Apart from the checkpoint, since nothing is lost with it but a picture.
+
+use std::io;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::History;
+use super::packed::{Packed, Slot};
+use super::sheet::{Key, Sheet};
+use super::tier::Tier;
+use crate::checkpoint::disk::Disk;
+use crate::checkpoint::format::{Unreadable, seal, unseal};
+use crate::record::Nanos;
+
+/// Beside the checkpoint.
+const NAME: &str = "history";
+const TEMPORARY: &str = "history.new";
+
+const MAGIC: &str = "bingo-exporter-history";
+const VERSION: u32 = 1;
+
+/// The file is never larger.
+pub(super) const LIMIT: usize = 2_000_000;
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    edges: Arc<[Nanos]>,
+    baseline: Vec<(Key, Vec<u64>)>,
+    tiers: [TierHead; 2],
+}
+
+#[derive(Serialize, Deserialize)]
+struct TierHead {
+    ends: Vec<Slot>,
+    /// Key, what the first entry counts from, bytes.
+    series: Vec<(Key, Slot, usize)>,
+}
+
+impl History {
+    /// Replaces the file.
+    ///
+    /// # Errors
+    /// Those of the disk; and where it would be larger than [`LIMIT`].
+    pub(super) fn save(&self, disk: &mut impl Disk) -> io::Result<()> {
+        let bytes = self.encode()?;
+        if bytes.len() > LIMIT {
+            return Err(io::Error::other(format!(
+                "{} bytes are more than {LIMIT}",
+                bytes.len()
+            )));
+        }
+        disk.write(TEMPORARY, &bytes)?;
+        disk.rename(TEMPORARY, NAME)
+    }
+
+    /// Takes up what was saved; `None` where there is nothing.
+    ///
+    /// # Errors
+    /// What is there cannot be used: it says why.
+    pub(super) fn load(&mut self, disk: &impl Disk) -> Result<Option<()>, String> {
+        let Some(bytes) = disk.read(NAME).map_err(|error| error.to_string())? else {
+            return Ok(None);
+        };
+        let (head, packed) = decode(&bytes).map_err(|problem| problem.to_string())?;
+        if head.edges != self.edges {
+            return Err("the thresholds of the objectives have changed since".to_owned());
+        }
+        let [short, long] = head.tiers;
+        let rest = restore(&mut self.short, short, packed).ok_or("it is too short")?;
+        restore(&mut self.long, long, rest).ok_or("it is too short")?;
+        self.baseline = head.baseline.into_iter().collect::<Sheet>();
+        Ok(Some(()))
+    }
+
+    fn encode(&self) -> io::Result<Vec<u8>> {
+        let head = Head {
+            edges: Arc::clone(&self.edges),
+            baseline: self.baseline.clone().into_iter().collect(),
+            tiers: [&self.short, &self.long].map(TierHead::of),
+        };
+        let mut body = serde_json::to_vec(&head)?;
+        body.push(b'\n');
+        for packed in [&self.short, &self.long]
+            .iter()
+            .flat_map(|tier| tier.series.values())
+        {
+            body.extend(packed.bytes());
+        }
+        Ok(seal(MAGIC, VERSION, &body))
+    }
+}
+
+impl TierHead {
+    fn of(tier: &Tier) -> Self {
+        let series = tier.series.iter();
+        Self {
+            ends: tier.ends.iter().copied().collect(),
+            series: series
+                .map(|(key, packed)| (key.clone(), packed.before(), packed.len()))
+                .collect(),
+        }
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<(Head, &[u8]), Unreadable> {
+    let body = unseal(MAGIC, VERSION, bytes)?;
+    let end = body.iter().position(|byte| *byte == b'\n').unwrap_or(body.len());
+    let head =
+        serde_json::from_slice(&body[..end]).map_err(|error| Unreadable::Content(error.to_string()))?;
+    Ok((head, body.get(end + 1..).unwrap_or_default()))
+}
+
+/// Fills an empty tier and gives what comes behind its series.
+fn restore<'a>(tier: &mut Tier, head: TierHead, mut bytes: &'a [u8]) -> Option<&'a [u8]> {
+    tier.ends = head.ends.into();
+    for (key, before, len) in head.series {
+        let (packed, rest) = bytes.split_at_checked(len)?;
+        tier.series.insert(key, Packed::from_bytes(before, packed));
+        bytes = rest;
+    }
+    Some(bytes)
+}

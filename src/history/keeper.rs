@@ -1,0 +1,139 @@
+//! Feeds the history and saves it: a thread of its own, since a disk may be slow.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::sheet::sheet;
+use super::{History, STEP};
+use crate::checkpoint::disk::Directory;
+use crate::clock::Clock;
+use crate::ingest::Handle;
+use crate::record::Nanos;
+
+/// How often the history is saved: what a `kill -9` costs, as an average over that time.
+const SAVE_EVERY: Duration = Duration::from_secs(180);
+
+/// The history as it grows.
+#[derive(Debug, Clone)]
+pub struct Keeper {
+    history: Arc<Mutex<History>>,
+    stop: Sender<()>,
+}
+
+impl Keeper {
+    /// Takes up what was saved, and starts the thread. `with_counts` where counts go on from before the start; without
+    /// a directory nothing is saved.
+    ///
+    /// # Errors
+    /// No thread can be made.
+    pub fn start(
+        edges: Arc<[Nanos]>,
+        directory: Option<Directory>,
+        with_counts: bool,
+        sources: Vec<Handle>,
+        clock: Clock,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
+        let history = restored(edges, directory.as_ref(), with_counts);
+        let (stop, stopped) = mpsc::channel();
+        let keeper = Self {
+            history: Arc::new(Mutex::new(history)),
+            stop,
+        };
+        let worker = Worker {
+            keeper: keeper.clone(),
+            directory,
+            sources,
+            clock,
+            saved: clock.now().elapsed,
+            failing: false,
+        };
+        let thread = thread::Builder::new()
+            .name("history".into())
+            .spawn(move || worker.run(&stopped))?;
+        Ok((keeper, thread))
+    }
+
+    /// The history, held still for as long as the guard lives.
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records and saves for the last time, once the sources have ended.
+    pub fn stop(&self) {
+        // A thread that is gone has nothing left to save.
+        let _ = self.stop.send(());
+    }
+}
+
+fn restored(edges: Arc<[Nanos]>, directory: Option<&Directory>, with_counts: bool) -> History {
+    let mut history = History::new(Arc::clone(&edges));
+    match directory.map_or(Ok(None), |directory| history.load(directory)) {
+        Ok(_) => {}
+        Err(problem) => {
+            warn!(
+                problem,
+                "the status page's history cannot be used and begins anew; counters are not touched"
+            );
+            history = History::new(edges);
+        }
+    }
+    if !with_counts {
+        history.counts_from_zero();
+    }
+    history
+}
+
+struct Worker {
+    keeper: Keeper,
+    directory: Option<Directory>,
+    sources: Vec<Handle>,
+    clock: Clock,
+    saved: Duration,
+    failing: bool,
+}
+
+impl Worker {
+    fn run(mut self, stopped: &Receiver<()>) {
+        while stopped.recv_timeout(self.to_next_step()) == Err(RecvTimeoutError::Timeout) {
+            self.record();
+            let now = self.clock.now().elapsed;
+            if now.saturating_sub(self.saved) >= SAVE_EVERY {
+                self.saved = now;
+                self.save();
+            }
+        }
+        self.record();
+        self.save();
+    }
+
+    fn to_next_step(&self) -> Duration {
+        let now = self.clock.now().unix;
+        Duration::from_millis((STEP - now.rem_euclid(STEP)).unsigned_abs())
+    }
+
+    fn record(&self) {
+        let snapshots: Vec<_> = self.sources.iter().map(Handle::snapshot).collect();
+        let Some(counts) = sheet(&snapshots) else { return };
+        if !self.keeper.history().record(counts, self.clock.now().unix) {
+            warn!("the clock was set back: the status page's history begins anew");
+        }
+    }
+
+    fn save(&mut self) {
+        let Some(directory) = &mut self.directory else {
+            return;
+        };
+        let saved = self.keeper.history().save(directory);
+        match &saved {
+            Ok(()) if self.failing => info!("the status page's history is saved again"),
+            Err(error) if !self.failing => warn!(%error, "failed to save the status page's history"),
+            _ => {}
+        }
+        self.failing = saved.is_err();
+    }
+}
