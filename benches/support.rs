@@ -5,7 +5,6 @@
     reason = "a benchmark that cannot go on has nothing to say"
 )]
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,11 +149,4 @@ pub(crate) fn drain(source: &mut Source) -> u64 {
     };
     while source.pass(now, false).more {}
     source.snapshot(now, 0).state.intake.lines.counted
-}
-
-/// Writes `text` as often as it takes to fill a file of about so many bytes, and returns how many times.
-pub(crate) fn fill(path: &Path, text: &[u8], bytes: usize) -> usize {
-    let times = (bytes / text.len()).max(1);
-    fs::write(path, text.repeat(times)).unwrap();
-    times
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::time::{ClockId, clock_gettime};
-use support::{Lines, drain, fill, source};
+use support::{Lines, drain, source};
 
 /// Bytes of each log; wc reads them in some hundredths of a second, the least that can be told.
 const BYTES: usize = 200 << 20;
@@ -156,4 +156,11 @@ fn median(mut run: impl FnMut() -> f64) -> f64 {
     let mut times: Vec<f64> = (0..5).map(|_| run()).collect();
     times.sort_by(f64::total_cmp);
     times[2]
+}
+
+/// Writes `text` as often as it takes to fill a file of about so many bytes, and returns how many times.
+fn fill(path: &Path, text: &[u8], bytes: usize) -> usize {
+    let times = (bytes / text.len()).max(1);
+    fs::write(path, text.repeat(times)).unwrap();
+    times
 }
