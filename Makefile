@@ -60,6 +60,7 @@ test: setup
 	part cargo fmt --check
 	part cargo clippy --locked --all-targets -- -D warnings
 	part cargo test --locked
+	part $(MAKE) fuzz FUZZ_SECONDS=3
 	export RUSTDOCFLAGS='-D warnings'
 	part cargo doc --locked --no-deps
 	part deploy/tests/check.sh

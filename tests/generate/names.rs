@@ -31,7 +31,7 @@ fn exposed() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
         for line in fs::read_to_string(file)
             .unwrap()
             .lines()
-            .filter(|line| !line.starts_with('#'))
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
         {
             let (name, labels) = line
                 .split_once('{')
