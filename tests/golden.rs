@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,9 @@ use bingo_exporter::simulate::{LOG_IDS, Options, Simulation, What};
 use bingo_exporter::source::Source;
 use bingo_exporter::tail::ReadFrom;
 use jiff::tz::TimeZone;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
 use tempfile::TempDir;
 
 /// 2026-11-23T20:00:30Z, shortly after the lines of the fixtures.
@@ -125,23 +129,10 @@ fn sorted(text: &str) -> String {
 /// `formats/NAME.yaml` is there only for what no `format: auto` can know.
 #[test]
 fn formats() {
-    let mut files: Vec<PathBuf> = fs::read_dir(golden().join("formats"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
-        .collect();
-    files.sort();
     let mut seen = String::new();
-    for path in &files {
+    for path in &format_logs() {
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let overrides = Overrides {
-            access: vec![path.to_str().unwrap().to_owned()],
-            ..Overrides::default()
-        };
-        let config = Some(path.with_extension("yaml")).filter(|path| path.exists());
-        let mut model = Model::new(Config::load(config.as_deref(), &overrides).unwrap()).unwrap();
-        model.decoder = model.decoder.in_zone(&TimeZone::UTC);
-        let mut source = Source::access(Arc::new(model), ReadFrom::Beginning);
+        let mut source = format_source(path, path);
         source.pass(NOW, true);
         let format = source.snapshot(NOW, 0).format(path).unwrap().format.unwrap();
         seen += &format!("\n# {name}: {}\n", format.replace('\n', "\\n"));
@@ -171,6 +162,61 @@ fn formats() {
         );
     }
     compare("formats", &seen);
+}
+
+fn format_logs() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(golden().join("formats"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// What reads the log at `path` as the fixture's format.
+fn format_source(fixture: &Path, path: &Path) -> Source {
+    let overrides = Overrides {
+        access: vec![path.to_str().unwrap().to_owned()],
+        ..Overrides::default()
+    };
+    let config = Some(fixture.with_extension("yaml")).filter(|path| path.exists());
+    let mut model = Model::new(Config::load(config.as_deref(), &overrides).unwrap()).unwrap();
+    model.decoder = model.decoder.in_zone(&TimeZone::UTC);
+    Source::access(Arc::new(model), ReadFrom::Beginning)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// In every format, however the lines come and wherever the exporter restarts between.
+    #[test]
+    fn any_chunking_and_restarts_give_the_same_counts(
+        fixture in select(format_logs()),
+        cuts in vec((any::<Index>(), any::<bool>()), 0..8),
+    ) {
+        let text = fs::read(&fixture).unwrap();
+        let mut whole = format_source(&fixture, &fixture);
+        whole.pass(NOW, true);
+
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("access.log");
+        let mut log = fs::File::create(&path).unwrap();
+        let mut source = format_source(&fixture, &path);
+        let mut cuts: Vec<_> = cuts.iter().map(|(cut, restarts)| (cut.index(text.len()), *restarts)).collect();
+        cuts.sort_unstable();
+        let mut written = 0;
+        for (cut, restarts) in cuts.into_iter().chain([(text.len(), false)]) {
+            log.write_all(&text[written..cut]).unwrap();
+            written = cut;
+            source.pass(NOW, true);
+            if restarts {
+                source = format_source(&fixture, &path).restored(source.state(), true);
+            }
+        }
+        prop_assert_eq!(source.state().counts, whole.state().counts);
+        prop_assert_eq!(source.state().intake.lines, whole.state().intake.lines);
+    }
 }
 
 /// What was asked for, whatever the format; a request that is none has no row of its own in all of them.

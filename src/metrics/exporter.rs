@@ -74,6 +74,11 @@ fn lines(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
         "Lines read more than 60 seconds after their own time stamp: catching up, or a proxy that buffers its log.",
         sources().map(|(name, lines)| ([("source", name)], lines.late)),
     )?;
+    families.counter(
+        "bingo_exporter_early_lines",
+        "Lines with a time stamp more than 60 seconds ahead of this machine's clock: a clock or a time zone is wrong.",
+        sources().map(|(name, lines)| ([("source", name)], lines.early)),
+    )?;
     families.gauge(
         "bingo_exporter_last_line_timestamp_seconds",
         "The newest time stamp seen in a line.",

@@ -6,7 +6,7 @@ use crate::clock::Now;
 use crate::record::{Reject, UnixMillis};
 use crate::tail::{Polled, Rotation};
 
-/// A line read this long after its own time stamp is late.
+/// A line read this long after its own time stamp is late; one with a time stamp this far ahead of the clock is early.
 pub const LATE: UnixMillis = 60_000;
 
 /// The counts of a source that do not depend on what its lines say.
@@ -35,6 +35,9 @@ pub struct LineCounts {
     pub rejected: [u64; Reject::COUNT],
     /// Counted lines read more than [`LATE`] after their own time stamp.
     pub late: u64,
+    /// Counted lines with a time stamp more than [`LATE`] ahead of the clock. Releases before this was kept counted none.
+    #[serde(default)]
+    pub early: u64,
     /// The newest time stamp seen in a line.
     pub last_timestamp: Option<UnixMillis>,
 }
@@ -66,7 +69,9 @@ impl LineCounts {
     pub(super) fn count(&mut self, time: Option<UnixMillis>, now: Now) {
         self.counted += 1;
         let Some(time) = time else { return };
-        self.late += u64::from(now.unix.saturating_sub(time) > LATE);
+        let age = now.unix.saturating_sub(time);
+        self.late += u64::from(age > LATE);
+        self.early += u64::from(age < -LATE);
         // A clock that runs ahead must not freeze the gauge in the future.
         let plausible = time.min(now.unix);
         self.last_timestamp = Some(self.last_timestamp.map_or(plausible, |last| last.max(plausible)));
@@ -90,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn late_lines_and_the_newest_time() {
+    fn late_and_early_lines_and_the_newest_time() {
         let now = Now {
             unix: 1_000_000,
             elapsed: Duration::ZERO,
@@ -98,14 +103,15 @@ mod tests {
         let mut lines = LineCounts::default();
         let mut count = |time| {
             lines.count(Some(time), now);
-            (lines.late, lines.last_timestamp)
+            (lines.late, lines.early, lines.last_timestamp)
         };
-        assert_eq!(count(now.unix - LATE), (0, Some(now.unix - LATE)));
-        assert_eq!(count(now.unix - LATE - 1), (1, Some(now.unix - LATE)));
+        assert_eq!(count(now.unix - LATE), (0, 0, Some(now.unix - LATE)));
+        assert_eq!(count(now.unix - LATE - 1), (1, 0, Some(now.unix - LATE)));
         assert_eq!(
-            count(now.unix + 5_000),
-            (1, Some(now.unix)),
+            count(now.unix + LATE),
+            (1, 0, Some(now.unix)),
             "a clock ahead of ours"
         );
+        assert_eq!(count(now.unix + LATE + 1), (1, 1, Some(now.unix)));
     }
 }
