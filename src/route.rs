@@ -193,17 +193,26 @@ fn distinct<'a>(items: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 /// `%2F`, one trailing slash dropped, no dot segments resolved. Borrowed where nothing had to be changed.
 pub(crate) fn normalise(target: &[u8]) -> Cow<'_, str> {
     let path = strip_authority(target);
-    let end = path
-        .iter()
-        .position(|byte| matches!(byte, b'?' | b'#'))
-        .unwrap_or(path.len());
+    let (mut end, mut plain, mut before) = (path.len(), true, 0);
+    for (at, byte) in path.iter().enumerate() {
+        match byte {
+            b'?' | b'#' => {
+                end = at;
+                break;
+            }
+            b'%' => plain = false,
+            b'/' if before == b'/' => plain = false,
+            _ => {}
+        }
+        before = *byte;
+    }
     let path = &path[..end];
     if path.is_empty() {
         return Cow::Borrowed("/");
     }
-    let plain = !path.contains(&b'%') && memchr::memmem::find(path, b"//").is_none();
     if plain {
-        return String::from_utf8_lossy(without_trailing_slash(path));
+        let path = without_trailing_slash(path);
+        return str::from_utf8(path).map_or_else(|_| String::from_utf8_lossy(path), Cow::Borrowed);
     }
     let decoded = decode(path);
     Cow::Owned(String::from_utf8_lossy(without_trailing_slash(&decoded)).into_owned())

@@ -144,11 +144,11 @@ impl Tally {
 
     fn count_attempts(&mut self, id: RowId, request: &Request<'_>, now: Now) {
         let mut tries = 0;
-        for attempt in request.attempts.iter() {
+        request.attempts.for_each(|attempt| {
             tries += 1;
             self.upstreams
-                .count(&attempt, &self.edges, now.unix, &mut self.room);
-        }
+                .count(attempt, &self.edges, now.unix, &mut self.room);
+        });
         self.rows[id].retried += u64::from(tries > 1);
     }
 
