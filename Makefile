@@ -59,10 +59,9 @@ test: setup
 	}
 	part cargo fmt --check
 	part cargo clippy --locked --all-targets -- -D warnings
+	part env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	part cargo test --locked
 	part $(MAKE) fuzz FUZZ_SECONDS=3
-	export RUSTDOCFLAGS='-D warnings'
-	part cargo doc --locked --no-deps
 	part deploy/tests/check.sh
 
 # libFuzzer asks for these of the compiler, which cargo-fuzz passes too; no sanitizer, since no line of ours is unsafe.
