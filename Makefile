@@ -1,20 +1,23 @@
 # make setup   install what the tests need besides Rust, where it is missing (Debian)
 # make test    everything a change must pass
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
+# make screenshots pictures of the page, from the demo, into examples/screenshots
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test torture run
+.PHONY: setup test torture screenshots run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
-	zstd:zstd
+	zstd:zstd chromium:chromium chromedriver:chromium-driver npm:npm
 # Of PyPI, the strictest reader of OpenMetrics.
 PARSER := prometheus-client==0.26.0
+# Of npm, what judges whether everybody can use the page.
+AXE := axe-core@4.10.3
 
 setup:
 	@missing=
@@ -34,6 +37,13 @@ setup:
 		target/venv/bin/pip install --quiet --disable-pip-version-check $(PARSER)
 		echo $(PARSER) > target/venv/holds
 	fi
+	if [[ $$(cat target/axe-core/holds 2> /dev/null) != $(AXE) ]]; then
+		rm -rf target/axe-core
+		mkdir -p target/axe-core
+		npm pack --silent --pack-destination target/axe-core $(AXE) > /dev/null
+		tar -xzf target/axe-core/*.tgz -C target/axe-core
+		echo $(AXE) > target/axe-core/holds
+	fi
 
 test: setup
 	@part() {
@@ -50,6 +60,11 @@ test: setup
 
 torture: setup
 	@TORTURE_SECONDS=$${TORTURE_SECONDS:-7200} cargo test --locked --test e2e torture::every_line
+
+screenshots: setup
+	@mkdir -p examples/screenshots
+	export E2E_PICTURES=$(CURDIR)/examples/screenshots
+	cargo test --locked --test e2e page::the_page_while_the_demo_runs
 
 run:
 	@cargo run --locked --release -- $(ARGS)

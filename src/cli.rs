@@ -14,6 +14,7 @@ use tracing::Level;
 
 use crate::config::{ConfigError, Overrides, RELEASE, scalar};
 use crate::log::LogFormat;
+use crate::serve::peers::PeerUrl;
 use crate::tail;
 
 const NAME: &str = "bingo-exporter";
@@ -38,7 +39,6 @@ const LATER: &[(&str, &str)] = &[
     ),
     ("--web.enable-lifecycle", "to change the configuration, restart"),
     ("--web.page-networks", "everyone who can connect sees the page"),
-    ("--web.peer", "each exporter shows its own node"),
     ("--job-regex", "rules and dashboards are not written"),
 ];
 
@@ -105,6 +105,10 @@ pub struct Cli {
     #[arg(long = "web.telemetry-path", value_name = "PATH", help_heading = "HTTP", default_value = "/metrics",
           value_parser = telemetry_path)]
     pub telemetry_path: String,
+
+    /// Page of another node's exporter, such as http://10.0.0.2:10352: this one's page shows both (repeatable)
+    #[arg(long = "web.peer", value_name = "URL", help_heading = "HTTP")]
+    pub peers: Vec<PeerUrl>,
 
     /// Least severe messages to log
     #[arg(long = "log.level", value_name = "LEVEL", help_heading = "Own log", default_value = "info",

@@ -43,6 +43,12 @@ pub fn read() -> ProcessStats {
     stats
 }
 
+/// The machine's name; empty where the kernel does not tell it.
+pub fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
 fn max_fds(process: &Process) -> ProcResult<Option<u64>> {
     Ok(match process.limits()?.max_open_files.soft_limit {
         LimitValue::Value(limit) => Some(limit),

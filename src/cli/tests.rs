@@ -32,6 +32,7 @@ fn defaults() {
             port: 10352,
         }],
         telemetry_path: "/metrics".to_owned(),
+        peers: Vec::new(),
         log_level: Level::INFO,
         log_format: LogFormat::Logfmt,
         demo: None,
@@ -62,6 +63,7 @@ fn the_environment_stands_in_for_flags_not_given() {
         ("BINGO_EXPORTER_SOURCE_READ_FROM", "beginning"),
         ("BINGO_EXPORTER_WEB_LISTEN_ADDRESS", "127.0.0.1:1,[::1]:0"),
         ("BINGO_EXPORTER_WEB_TELEMETRY_PATH", "/m"),
+        ("BINGO_EXPORTER_WEB_PEER", "http://10.0.0.2:10352,http://b"),
         ("BINGO_EXPORTER_LOG_LEVEL", "debug"),
         ("BINGO_EXPORTER_LOG_FORMAT", "json"),
     ];
@@ -74,6 +76,10 @@ fn the_environment_stands_in_for_flags_not_given() {
         state_dir: None,
         listen_addresses: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:0".parse().unwrap()],
         telemetry_path: "/m".to_owned(),
+        peers: vec![
+            "http://10.0.0.2:10352".parse().unwrap(),
+            "http://b".parse().unwrap(),
+        ],
         log_level: Level::DEBUG,
         log_format: LogFormat::Json,
         demo: None,

@@ -68,6 +68,20 @@ fn windows_are_summed_and_what_came_before_the_first_step_is_not() {
 }
 
 #[test]
+fn a_minute_that_is_known_in_part_counts_in_part() {
+    let mut history = history();
+    history.record(sheet(0), START + 20_000);
+    history.record(sheet(100), START + 70_000);
+    assert_eq!(history.begin(), Some(START + 20_000));
+    check(
+        &history,
+        100,
+        START + 70_000,
+        &[(3600, 100, 50.0), (7200, 100, 50.0)],
+    );
+}
+
+#[test]
 fn a_day_is_kept_and_no_more() {
     let history = steady(90_000);
     let seconds = 86_400;

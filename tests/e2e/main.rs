@@ -7,6 +7,7 @@
 mod demo;
 mod exposition;
 mod nginx;
+mod page;
 mod process;
 mod stand_in;
 mod stand_ins;
