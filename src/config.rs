@@ -13,9 +13,10 @@ use std::path::Path;
 
 use serde_saphyr::Location;
 
-use crate::decode::{AppField, DurationUnit, Field, Format};
-use crate::record::Method;
+use crate::decode::{AppField, Field, Format};
+use crate::record::{DurationUnit, Method};
 use crate::slo::{ErrorCodes, LatencyObjective, Objectives};
+use crate::source::SourceName;
 
 /// The built-in profile: bingo's endpoints and objectives, a file an operator could have written.
 pub const PROFILE: &str = include_str!("config/profile.yaml");
@@ -128,6 +129,24 @@ impl Config {
             .and_then(|text| raw::Config::parse(&text))
             .and_then(|raw| validate(raw.or(profile), overrides))
             .map_err(|error| error.of(&file.display().to_string()))
+    }
+
+    /// What a source follows; nothing switches it off.
+    pub fn paths(&self, source: SourceName) -> &[String] {
+        match source {
+            SourceName::Access => &self.access.paths,
+            SourceName::App => &self.app.paths,
+        }
+    }
+
+    /// What a configuration that is valid in itself came to when it was compiled: too many series. At the place of
+    /// `limits.series`, where the file has it.
+    pub fn refused(file: Option<&Path>, problem: &anyhow::Error) -> ConfigError {
+        let raw = file.and_then(|file| raw::Config::parse(&read_file(file).ok()?).ok());
+        let series = raw.and_then(|raw| raw.limits.series);
+        let location = series.map_or(Location::UNKNOWN, |series| series.referenced);
+        let place = file.map_or("built-in profile".to_owned(), |file| file.display().to_string());
+        ConfigError::at(&location, format!("{problem:#}")).of(&place)
     }
 
     /// The configuration in force as YAML that loads to an equal one; the commented profile where it is that.

@@ -1,40 +1,89 @@
-//! Bytes of one line to a [`Request`], or to an [`Event`](crate::record::Event) of bingo's own log. Pure: no I/O, no clock, no state between lines.
+//! Bytes of one line to a [`Request`], or to an [`Event`](crate::record::Event) of bingo's own log. Pure: no I/O, no clock, and
+//! between the lines of a file no state but its format, where that is to be found out.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use jiff::tz::TimeZone;
+
+use self::dialect::{Dialect, FixedText};
+use self::haproxy::Haproxy;
+use self::keys::{Keys, Slots};
+use self::request::Units;
 use crate::record::{Reject, Request, closed_set};
 
-mod attempts;
-mod bingo;
+mod detect;
+
+mod caddy;
 mod combined;
+mod envoy;
+mod haproxy;
 mod json;
+mod nginx;
+mod pattern;
+mod traefik;
+
+mod attempts;
+mod dialect;
 mod keys;
 mod number;
 mod request;
+mod splitter;
 pub mod time;
+
+mod bingo;
 
 #[cfg(test)]
 mod tests;
 
-pub use bingo::{AppDecoder, AppField, DurationUnit};
+pub(crate) use attempts::upstream_label;
+pub use bingo::{AppDecoder, AppField};
+pub use detect::{Decided, Detection, Known, detect};
+pub use nginx::LogFormat;
+pub use pattern::Pattern;
 
 /// Decodes the lines of a reverse proxy's access log. Compiled once from the configuration.
 #[derive(Debug, Clone)]
 pub struct AccessDecoder {
     format: Format,
-    keys: keys::Keys,
+    /// The format's own, or for [`Format::Auto`] one for each of [`Known`].
+    readers: Vec<Reader>,
 }
 
 /// How the lines of the access log are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Format {
-    /// JSON where a line begins with `{`, else combined.
+    /// As the file's first lines say.
     #[default]
     Auto,
     /// One JSON object a line.
     Json,
     /// nginx's and Apache's `combined`, with any trailing fields.
     Combined,
+    /// nginx's `log_format` string.
+    Nginx(LogFormat),
+    /// `option httplog`, or JSON.
+    Haproxy,
+    /// Caddy's JSON.
+    Caddy,
+    /// Traefik's JSON or Common Log Format.
+    Traefik,
+    /// Envoy's default text or JSON.
+    Envoy,
+    /// A regular expression with named groups.
+    Regex(Pattern),
+}
+
+/// Reads the lines of one format.
+#[derive(Debug, Clone)]
+enum Reader {
+    Json(Dialect),
+    Combined(Keys),
+    Nginx(LogFormat, Keys),
+    Haproxy(Haproxy),
+    /// JSON where a line begins with `{`, else the text.
+    Either(Dialect, FixedText),
+    Regex(Pattern, Keys),
 }
 
 closed_set! {
@@ -59,37 +108,155 @@ closed_set! {
         CacheStatus = "upstream_cache_status",
         /// When the request ended.
         Time = "time",
+        /// HAProxy's, four letters.
+        Termination = "termination_state",
+        /// Tries before the one that is told of.
+        Retries = "retries",
+        /// Which of a proxy's loggers wrote the line.
+        Logger = "logger",
     }
 }
 
+impl Field {
+    /// Those that every format can have, and so a configuration can name.
+    pub const CONFIGURABLE: &'static [Self] = Self::ALL.split_at(Self::Time as usize + 1).0;
+}
+
 impl AccessDecoder {
-    /// A decoder for `format`. An entry of `fields` is the key that holds that field, nested with dots, in place of
+    /// A decoder for `format`. An entry of `fields` is the JSON key that holds that field, nested with dots, in place of
     /// the names the field is known by.
     pub fn new(format: Format, fields: &BTreeMap<Field, String>) -> Self {
-        Self {
-            format,
-            keys: keys::Keys::new(fields),
-        }
+        let known = |known| vec![Reader::known(known, fields)];
+        let readers = match &format {
+            Format::Auto => Known::ALL
+                .iter()
+                .map(|known| Reader::known(*known, fields))
+                .collect(),
+            Format::Json => known(Known::Json),
+            Format::Combined => known(Known::Combined),
+            Format::Haproxy => known(Known::Haproxy),
+            Format::Caddy => known(Known::Caddy),
+            Format::Traefik => known(Known::Traefik),
+            Format::Envoy => known(Known::Envoy),
+            Format::Nginx(format) => vec![Reader::Nginx(format.clone(), Keys::new(fields))],
+            Format::Regex(pattern) => vec![Reader::Regex(pattern.clone(), Keys::new(fields))],
+        };
+        Self { format, readers }
     }
 
-    /// Reads one line, without its line feed. `None` is a line that is ignored on purpose.
+    /// Takes dates without an offset, as HAProxy writes them, for dates in `zone`; else they are UTC.
+    #[must_use]
+    pub fn in_zone(mut self, zone: &TimeZone) -> Self {
+        for reader in &mut self.readers {
+            if let Reader::Haproxy(haproxy) = reader {
+                haproxy.zone = zone.clone();
+            }
+        }
+        self
+    }
+
+    /// Reads one line, without its line feed, of a file of which `file` is known. `None` is a line that is ignored on
+    /// purpose.
     ///
     /// # Errors
     /// Why the line cannot be counted.
-    pub fn decode<'a>(&self, line: &'a [u8]) -> Result<Option<Request<'a>>, Reject> {
+    pub fn decode<'a>(&self, line: &'a [u8], file: &mut Detection) -> Result<Option<Request<'a>>, Reject> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let first = line.trim_ascii_start().first().ok_or(Reject::Empty)?;
-        let json = match self.format {
-            Format::Auto => *first == b'{',
-            Format::Json => true,
-            Format::Combined => false,
-        };
-        let mut slots = keys::Slots::new(&self.keys);
-        if json {
-            json::read(line, &mut slots).ok_or(Reject::BrokenJson)?;
-        } else {
-            combined::read(line, &mut slots).ok_or(Reject::UnknownFormat)?;
+        if line.trim_ascii().is_empty() {
+            return self.blank();
         }
-        request::build(&slots).map(Some)
+        match &*self.readers {
+            [reader] => reader.read(line),
+            readers => file.decode(readers, line),
+        }
+    }
+
+    fn blank(&self) -> Result<Option<Request<'static>>, Reject> {
+        match &self.format {
+            Format::Nginx(format) if format.has_blank_lines() => Ok(None),
+            _ => Err(Reject::Empty),
+        }
+    }
+
+    /// Whether each file's format is decided from its lines.
+    pub fn is_auto(&self) -> bool {
+        self.format == Format::Auto
+    }
+}
+
+impl Reader {
+    fn known(known: Known, fields: &BTreeMap<Field, String>) -> Self {
+        let nginx = known.nginx().and_then(|format| LogFormat::parse(format).ok());
+        let text = match known {
+            Known::Traefik => FixedText::new(&traefik::TEXT),
+            Known::Envoy => FixedText::new(&envoy::TEXT),
+            _ => None,
+        };
+        match (known, nginx, text) {
+            (_, Some(format), _) => Self::Nginx(format, Keys::new(fields)),
+            (Known::Traefik, _, Some(text)) => Self::Either(traefik::dialect(fields), text),
+            (Known::Envoy, _, Some(text)) => Self::Either(envoy::dialect(fields), text),
+            (Known::Haproxy, ..) => Self::Haproxy(Haproxy::new(fields)),
+            (Known::Caddy, ..) => Self::Json(caddy::dialect(fields)),
+            (Known::Combined, ..) => Self::Combined(Keys::new(fields)),
+            _ => Self::Json(Dialect::any(fields)),
+        }
+    }
+
+    fn read<'a>(&self, line: &'a [u8]) -> Result<Option<Request<'a>>, Reject> {
+        match self {
+            Self::Json(dialect) => dialect.read(line),
+            Self::Combined(keys) => {
+                let mut slots = Slots::new(keys);
+                combined::read(line, &mut slots).ok_or(Reject::UnknownFormat)?;
+                request::build(&slots, Units::SECONDS).map(Some)
+            }
+            Self::Nginx(format, keys) => {
+                let mut slots = Slots::new(keys);
+                let counted = format.read(line, &mut slots)?;
+                counted
+                    .then(|| request::build(&slots, Units::SECONDS))
+                    .transpose()
+            }
+            Self::Haproxy(haproxy) => haproxy.read(line),
+            Self::Either(json, _) if is_json(line) => json.read(line),
+            Self::Either(_, text) => text.read(line),
+            Self::Regex(pattern, keys) => {
+                let mut slots = Slots::new(keys);
+                pattern.read(line, &mut slots).ok_or(Reject::UnknownFormat)?;
+                request::build(&slots, pattern.units).map(Some)
+            }
+        }
+    }
+
+    /// Whether a line is surely of this format.
+    fn claims(&self, line: &[u8]) -> bool {
+        match self {
+            Self::Json(json) => json.claims(line),
+            Self::Either(json, _) if is_json(line) => json.claims(line),
+            Self::Haproxy(haproxy) => haproxy.claims(line),
+            _ => matches!(self.read(line), Ok(Some(_))),
+        }
+    }
+}
+
+fn is_json(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"{")
+}
+
+/// As it stands in the configuration.
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Json => f.write_str("json"),
+            Self::Combined => f.write_str("combined"),
+            Self::Haproxy => f.write_str("haproxy"),
+            Self::Caddy => f.write_str("caddy"),
+            Self::Traefik => f.write_str("traefik"),
+            Self::Envoy => f.write_str("envoy"),
+            Self::Nginx(format) => write!(f, "{{nginx: '{}'}}", format.as_str()),
+            Self::Regex(pattern) => write!(f, "{{regex: '{}'}}", pattern.as_str()),
+        }
     }
 }

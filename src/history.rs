@@ -246,19 +246,18 @@ fn add(sum: Option<&mut Vec<u64>>, more: Option<&Vec<u64>>) {
     }
 }
 
-/// By how much counts rose. A series with a count that fell began anew from zero.
+/// By how much counts rose. A series with a count that fell began anew from zero; of one that has other cells than
+/// before, nothing can be said.
 fn rises(before: &Sheet, counts: &Sheet) -> Sheet {
     let rise = |(key, counts): (&Key, &Vec<u64>)| {
-        let before = before.get(key).filter(|before| {
-            before.len() == counts.len() && before.iter().zip(counts).all(|(before, count)| before <= count)
-        });
-        let cells = match before {
-            Some(before) => before
+        let cells = match before.get(key) {
+            Some(before) if before.len() != counts.len() => vec![0; counts.len()],
+            Some(before) if before.iter().zip(counts).all(|(before, count)| before <= count) => before
                 .iter()
                 .zip(counts)
                 .map(|(before, count)| count - before)
                 .collect(),
-            None => counts.clone(),
+            _ => counts.clone(),
         };
         (key.clone(), cells)
     };

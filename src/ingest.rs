@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::clock::Clock;
+use crate::model::Model;
 use crate::source::{Snapshot, Source};
 use crate::tail::wake::{DirectoryWatch, Doorbell, Rings};
 use crate::tail::{Polled, SWEEP};
@@ -23,6 +24,9 @@ const SHARED: Duration = Duration::from_millis(250);
 /// A directory that changes all the time is looked at only so often.
 const SETTLE: Duration = Duration::from_millis(50);
 
+/// A source that is switched off waits for a configuration that switches it on.
+const OFF: Duration = Duration::from_secs(3600);
+
 /// How long the end of the logs may take to be read at a stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -30,6 +34,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Handle {
     doorbell: Arc<Doorbell>,
+    /// The configuration it is to go by.
+    model: watch::Sender<Arc<Model>>,
     published: watch::Receiver<Arc<Snapshot>>,
 }
 
@@ -53,10 +59,26 @@ impl Handle {
         }
     }
 
+    /// Has the source go on under another configuration, between two passes. Whether it does so within `timeout`;
+    /// else it will as soon as it can.
+    pub async fn swap(&self, model: Arc<Model>, timeout: Duration) -> bool {
+        self.model.send_replace(Arc::clone(&model));
+        self.doorbell.pass();
+        let mut published = self.published.clone();
+        let swapped = published.wait_for(|snapshot| Arc::ptr_eq(&snapshot.model, &model));
+        matches!(tokio::time::timeout(timeout, swapped).await, Ok(Ok(_)))
+    }
+
     /// Asks the source to read to the current end and stop.
     pub fn stop(&self) {
         self.doorbell.stop();
     }
+}
+
+/// What the sources that are switched on have published.
+pub fn snapshots(sources: &[Handle]) -> Vec<Arc<Snapshot>> {
+    let all = sources.iter().map(Handle::snapshot);
+    all.filter(|snapshot| snapshot.is_on()).collect()
 }
 
 /// Starts the thread of a source.
@@ -66,14 +88,26 @@ impl Handle {
 pub fn start(source: Source, clock: Clock) -> io::Result<(Handle, JoinHandle<()>)> {
     let doorbell = Arc::new(Doorbell::default());
     let (publish, published) = watch::channel(Arc::new(source.snapshot(clock.now(), 0)));
+    let (model, wanted) = watch::channel(Arc::clone(source.model()));
     let rung = Arc::clone(&doorbell);
     let thread = thread::Builder::new()
         .name("ingest".into())
-        .spawn(move || run(source, &rung, &publish, clock))?;
-    Ok((Handle { doorbell, published }, thread))
+        .spawn(move || run(source, &rung, wanted, &publish, clock))?;
+    let handle = Handle {
+        doorbell,
+        model,
+        published,
+    };
+    Ok((handle, thread))
 }
 
-fn run(mut source: Source, doorbell: &Arc<Doorbell>, publish: &watch::Sender<Arc<Snapshot>>, clock: Clock) {
+fn run(
+    mut source: Source,
+    doorbell: &Arc<Doorbell>,
+    mut wanted: watch::Receiver<Arc<Model>>,
+    publish: &watch::Sender<Arc<Snapshot>>,
+    clock: Clock,
+) {
     let mut directories = DirectoryWatch::new(Arc::clone(doorbell));
     let (mut timeout, mut shared_until, mut settled) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let (mut heard, mut answered) = (0, 0);
@@ -93,7 +127,12 @@ fn run(mut source: Source, doorbell: &Arc<Doorbell>, publish: &watch::Sender<Arc
         if asked {
             (heard, shared_until) = (rings.passes, now.elapsed + SHARED);
         }
-        let polled = source.pass(now, rings.directory || asked);
+        let mut polled = source.pass(now, rings.directory || asked);
+        if wanted.has_changed().unwrap_or(false) {
+            // What is on disk by now was written under the old configuration, and is counted under it.
+            source.swap(Arc::clone(&wanted.borrow_and_update()));
+            polled = source.pass(now, true);
+        }
         settled = now.elapsed + SETTLE;
         if !polled.more {
             answered = heard;
@@ -104,7 +143,7 @@ fn run(mut source: Source, doorbell: &Arc<Doorbell>, publish: &watch::Sender<Arc
         }
         directories.watch(&source.tail().directories());
         source.set_watching(directories.is_complete());
-        timeout = next_look(&polled);
+        timeout = if source.is_on() { next_look(&polled) } else { OFF };
     }
     read_to_the_end(&mut source, clock);
     publish.send_replace(Arc::new(source.snapshot(clock.now(), answered)));
@@ -140,7 +179,6 @@ mod tests {
 
     use super::*;
     use crate::config::{Config, Overrides};
-    use crate::model::Model;
     use crate::tail::ReadFrom;
 
     const LINE: &str = "{\"request\":\"GET /config HTTP/1.1\",\"status\":200}\n";

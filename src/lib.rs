@@ -33,7 +33,13 @@ pub mod serve;
 
 pub mod simulate;
 pub mod demo;
+pub mod check;
+pub mod manager;
+pub mod readiness;
+pub mod reload;
 pub mod run;
+
+pub mod generate;
 
 pub mod clock;
 pub mod log;

@@ -6,23 +6,26 @@
 //! the message otherwise, and quote `Debug` values twice. Spans are not shown; the program has none.
 //!
 //! Every place in the code may log [`BURST`] events per [`WINDOW`]; the rest is counted, and the first line of a
-//! later window says how many are missing. A line that cannot be written is lost, without further harm.
+//! later window says how many are missing. A line that cannot be written is lost, without further harm; none is waited for.
+
+mod writer;
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use serde_json::Value;
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::subscriber::SetGlobalDefaultError;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::{Layer, Registry};
+
+pub use writer::{flush, lost, write};
 
 /// Events that one place in the code may log per [`WINDOW`]: enough to see what is going on, too few to fill a disk.
 pub const BURST: u32 = 10;
@@ -48,10 +51,13 @@ pub enum LogFormat {
 /// Logs to standard error from here on, events of `level` and above.
 ///
 /// # Errors
-/// Logging had been set up before; that stays in force.
-pub fn init(level: LevelFilter, format: LogFormat) -> Result<(), SetGlobalDefaultError> {
-    let log = Log::new(format, now, |line| io::stderr().lock().write_all(line));
-    tracing::subscriber::set_global_default(Registry::default().with(log).with(level))
+/// Logging had been set up before, which stays in force, or there is no thread to be had.
+pub fn init(level: LevelFilter, format: LogFormat) -> anyhow::Result<()> {
+    writer::start().context("failed to start the log's thread")?;
+    let log = Log::new(format, now, write);
+    Ok(tracing::subscriber::set_global_default(
+        Registry::default().with(log).with(level),
+    )?)
 }
 
 /// Events left out since the start because their place in the code had logged too many.
@@ -107,7 +113,7 @@ impl Window {
 struct Log<C, W> {
     format: LogFormat,
     clock: C,
-    /// Takes one whole line at a time, so that lines of several threads do not mix.
+    /// Takes one whole line at a time.
     write: W,
     /// Bounded by the number of places in the code that log.
     windows: Mutex<HashMap<Identifier, Window>>,
@@ -116,7 +122,7 @@ struct Log<C, W> {
 impl<C, W> Log<C, W>
 where
     C: Fn() -> SystemTime,
-    W: Fn(&[u8]) -> io::Result<()>,
+    W: Fn(&[u8]),
 {
     fn new(format: LogFormat, clock: C, write: W) -> Self {
         Self {
@@ -140,7 +146,7 @@ impl<S, C, W> Layer<S> for Log<C, W>
 where
     S: Subscriber,
     C: Fn() -> SystemTime + 'static,
-    W: Fn(&[u8]) -> io::Result<()> + 'static,
+    W: Fn(&[u8]) + 'static,
 {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let now = (self.clock)();
@@ -154,8 +160,7 @@ where
             record.fields.push(("suppressed", missing.into()));
         }
         let line = record.line(self.format, now, *event.metadata().level());
-        // There is nobody left to tell.
-        let _ = (self.write)(line.as_bytes());
+        (self.write)(line.as_bytes());
     }
 }
 
@@ -338,7 +343,6 @@ mod tests {
                 move || UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::Relaxed)),
                 move |line: &[u8]| {
                     lines.lock().unwrap().push_str(str::from_utf8(line).unwrap());
-                    Ok(())
                 },
             );
             tracing::subscriber::with_default(Registry::default().with(layer), log);
@@ -353,7 +357,7 @@ mod tests {
     fn event() {
         let path = std::path::Path::new("/var/log/nginx/access.log");
         info!(path = %path.display(), bytes = 12_u64, late = -1, ratio = 0.5, ok = true, "following a file");
-        let error = io::Error::other("a \"quoted\" reason");
+        let error = std::io::Error::other("a \"quoted\" reason");
         warn!(%error, r#type = "", nan = f64::NAN, "cannot open");
         error!(what = ?Some("x"));
     }
@@ -472,19 +476,10 @@ ts=2025-11-23T12:00:00.000Z level=error what="Some(\"x\")"
     }
 
     #[test]
-    fn a_line_that_cannot_be_written_is_lost_and_no_more() {
-        let log = Log::new(LogFormat::Logfmt, now, |_: &[u8]| {
-            Err(io::ErrorKind::BrokenPipe.into())
-        });
-        tracing::subscriber::with_default(Registry::default().with(log), || info!("into the void"));
-    }
-
-    #[test]
     fn a_clock_before_1970_does_no_harm() {
         let clock = || UNIX_EPOCH - Duration::from_secs(1);
         let log = Log::new(LogFormat::Json, clock, |line: &[u8]| {
             assert!(line.starts_with(br#"{"ts":"1970-01-01T00:00:00.000Z""#));
-            Ok(())
         });
         tracing::subscriber::with_default(Registry::default().with(log), || info!("early"));
     }

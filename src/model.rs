@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 
+use crate::clock;
 use crate::config::Config;
 use crate::decode::{AccessDecoder, AppDecoder};
 use crate::record::{Cache, Code, Nanos};
@@ -44,7 +45,8 @@ impl Model {
     /// More series than `limits.series`, with the number needed.
     pub fn new(config: Config) -> anyhow::Result<Self> {
         let routes = Routes::new(&config).context("failed to compile the endpoints")?;
-        let decoder = AccessDecoder::new(config.access.format, &config.access.fields);
+        let decoder =
+            AccessDecoder::new(config.access.format.clone(), &config.access.fields).in_zone(&clock::zone());
         let app_decoder = AppDecoder::new(&config.app.fields, config.app.duration_unit);
         let thresholds = config
             .endpoints

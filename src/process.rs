@@ -2,6 +2,8 @@
 
 use procfs::ProcResult;
 use procfs::process::{LimitValue, Process};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::warn;
 
 /// The values, each missing where `/proc` does not tell it: not mounted, hidden, or no Linux.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -47,6 +49,28 @@ pub fn read() -> ProcessStats {
 pub fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
+}
+
+/// Descriptors besides the log files: connections, the checkpoint, the log, notify.
+const OTHER_FILES: u64 = 128;
+
+/// Raises the soft limit on descriptors, which is there for programs that use `select`, as far as it goes; warns where
+/// that is not enough to follow so many files in each source.
+pub fn raise_file_limit(files: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let allowed = setrlimit(Resource::Nofile, raised).map_or(limit.current, |()| raised.current);
+    // Each source may hold as many.
+    let needed = 2 * files as u64 + OTHER_FILES;
+    if let Some(allowed) = allowed.filter(|allowed| *allowed < needed) {
+        warn!(
+            allowed,
+            needed, "too few file descriptors for limits.files: raise LimitNOFILE= or ulimit -n, or lower it"
+        );
+    }
 }
 
 fn max_fds(process: &Process) -> ProcResult<Option<u64>> {

@@ -141,6 +141,11 @@ impl fmt::Display for Code {
 }
 
 closed_set! {
+    /// Unit of a duration that is logged as a bare number.
+    DurationUnit { Nanoseconds = "ns", Microseconds = "us", Milliseconds = "ms", Seconds = "s" }
+}
+
+closed_set! {
     /// Why a request has no duration. Such a request is counted, its latency is not measured.
     Unmeasured {
         /// The format logs no time, or this line holds `-`.
@@ -194,14 +199,30 @@ closed_set! {
 
 /// The tries at upstream nodes, as nginx lists them: three parallel lists, entries separated by `, `
 /// (next try) or ` : ` (internal redirect to another group).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempts<'a> {
     /// `$upstream_addr`; empty where no upstream was asked.
     pub addresses: Text<'a>,
     /// `$upstream_status`.
     pub codes: Text<'a>,
-    /// `$upstream_response_time`, seconds.
+    /// `$upstream_response_time`.
     pub durations: Text<'a>,
+    /// What `durations` are in.
+    pub unit: DurationUnit,
+    /// Tries before these of which only their number is told.
+    pub untold: u8,
+}
+
+impl Default for Attempts<'_> {
+    fn default() -> Self {
+        Self {
+            addresses: Text::default(),
+            codes: Text::default(),
+            durations: Text::default(),
+            unit: DurationUnit::Seconds,
+            untold: 0,
+        }
+    }
 }
 
 /// One try at an upstream node.

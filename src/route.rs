@@ -177,7 +177,7 @@ fn distinct<'a>(items: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 /// The path of a request target in the form templates are matched in: absolute-form reduced to its path, cut at
 /// `?` or `#`, runs of slashes merged (as nginx and bingo's clients see them), percent-encoding decoded but for
 /// `%2F`, one trailing slash dropped, no dot segments resolved. Borrowed where nothing had to be changed.
-fn normalise(target: &[u8]) -> Cow<'_, str> {
+pub(crate) fn normalise(target: &[u8]) -> Cow<'_, str> {
     let path = strip_authority(target);
     let end = path
         .iter()

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -22,16 +21,19 @@ use crate::clock::Clock;
 use crate::demo::{Show, Stage};
 use crate::history::keeper::Keeper;
 use crate::ingest::{self, Handle};
+use crate::manager;
 use crate::model::Model;
 use crate::process;
+use crate::reload::Reloader;
 use crate::serve::limits::{LimitHits, Limits};
 use crate::serve::peers::Peers;
 use crate::serve::site::Site;
 use crate::serve::transport;
-use crate::source::Source;
+use crate::source::{Source, SourceName};
 
-/// Follows and serves until a signal. One thread for HTTP, one for each source, one for the checkpoint, one for the history;
-/// with a stage, one for the demo on it.
+/// Follows and serves until a signal. One thread for HTTP, one for each source and one of notify's that wakes it, one
+/// for the checkpoint and at times one for its fsync, one for the history, one that writes
+/// our own log; with a stage, one for the demo on it.
 ///
 /// # Errors
 /// What keeps the program from running, with what to do about it.
@@ -41,7 +43,7 @@ pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
         revision = env!("BINGO_EXPORTER_REVISION"),
         "starting"
     );
-    raise_file_limit(model.config.limits.files);
+    process::raise_file_limit(model.config.limits.files);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -51,7 +53,8 @@ pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
         let directory = state_directory(cli.state_dir.as_deref())?;
         let listeners = listen(cli)?;
         let clock = Clock::start();
-        let running = Running::start(cli, model, directory, clock)?;
+        let running = Running::start(cli, &model, directory, clock)?;
+        let reloader = Arc::new(Reloader::new(cli, model, running.sources.clone(), clock));
         let mut show = stage.map(|stage| begin(stage, &listeners)).transpose()?;
 
         let hits = Arc::new(LimitHits::default());
@@ -64,6 +67,8 @@ pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
             saver: running.saver.as_ref().map(|(saver, _)| saver.clone()),
             keeper: running.keeper.0.clone(),
             hits: Arc::clone(&hits),
+            reloader: Arc::clone(&reloader),
+            lifecycle: cli.enable_lifecycle,
         };
         let (close, closed) = oneshot::channel::<()>();
         let closed = async { drop(closed.await) };
@@ -74,13 +79,16 @@ pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
             hits,
             closed,
         ));
+        manager::ready();
 
+        let sources = running.sources.clone();
         tokio::select! {
-            stopped = running.until_stopped(signals, &mut show) => stopped?,
+            stopped = running.until_stopped(signals, &reloader, &mut show) => stopped?,
             ended = &mut server => {
                 ended.context("the HTTP server failed")?;
                 bail!("the HTTP server ended without being asked to");
             }
+            never = manager::report(&sources) => match never {},
         }
         drop(close);
         server.await.context("the HTTP server failed")
@@ -99,7 +107,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(cli: &Cli, model: Arc<Model>, directory: Option<Directory>, clock: Clock) -> Result<Self> {
+    fn start(cli: &Cli, model: &Arc<Model>, directory: Option<Directory>, clock: Clock) -> Result<Self> {
         let edges = Arc::clone(&model.edges);
         let opened = directory.clone().map(|directory| {
             let (store, restored) = Store::open(directory.clone(), checkpoint::boot_id(), clock.now().unix);
@@ -109,11 +117,13 @@ impl Running {
             Some((directory, store, restored)) => (Some((directory, store)), restored),
             None => (None, Restored::default()),
         };
-        let start = |source| {
+        let start = |name: &SourceName| {
+            let source = Source::new(*name, Arc::clone(model), cli.read_from.into());
             let source = restore(source, &mut restored, clock);
             ingest::start(source, clock).context("failed to start an ingest thread")
         };
-        let started = configured(model, cli).into_iter().map(start);
+        // One that is switched off too: a reload may switch it on.
+        let started = SourceName::ALL.iter().map(start);
         let (sources, threads): (Vec<_>, _) = started.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let saver = disk.map(|(directory, store)| Saver::start(store, directory, sources.clone(), clock));
         let saver = saver
@@ -130,9 +140,13 @@ impl Running {
     }
 
     /// Returns when the sources have read to the current end, after a signal or the failure of one, and all is saved.
-    /// A second signal is not waited
-    /// after. The demo ends first, so that the logs have an end.
-    async fn until_stopped(mut self, mut signals: Signals, show: &mut Option<Show>) -> Result<()> {
+    /// Nothing is waited for after a second signal. The demo ends first, so that the logs have an end.
+    async fn until_stopped(
+        mut self,
+        mut signals: Signals,
+        reloader: &Arc<Reloader>,
+        show: &mut Option<Show>,
+    ) -> Result<()> {
         let mut running = JoinSet::new();
         for thread in mem::take(&mut self.threads) {
             running.spawn_blocking(move || thread.join());
@@ -154,11 +168,14 @@ impl Running {
                 }
                 asked = signals.next() => match asked {
                     Asked::Reload => {
-                        warn!("SIGHUP changes nothing: this release reads its configuration at the start only");
+                        let reloader = Arc::clone(reloader);
+                        // It says itself how it went.
+                        tokio::spawn(async move { drop(reloader.reload().await) });
                     }
                     Asked::Stop if stopping => bail!("stopped by a second signal before all was read and saved"),
                     Asked::Stop => {
                         stopping = true;
+                        manager::stopping();
                         show.as_mut().map(Show::stop);
                         self.sources.iter().for_each(Handle::stop);
                         info!("stopping: reading to the current end of the logs");
@@ -187,27 +204,6 @@ impl Running {
     }
 }
 
-/// Descriptors besides the log files: connections, the checkpoint, the log, notify.
-const OTHER_FILES: u64 = 128;
-
-/// The soft limit on descriptors is there for programs that use `select`. We do not.
-fn raise_file_limit(files: usize) {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    let allowed = setrlimit(Resource::Nofile, raised).map_or(limit.current, |()| raised.current);
-    // Each source may hold as many.
-    let needed = 2 * files as u64 + OTHER_FILES;
-    if let Some(allowed) = allowed.filter(|allowed| *allowed < needed) {
-        warn!(
-            allowed,
-            needed, "too few file descriptors for limits.files: raise LimitNOFILE= or ulimit -n, or lower it"
-        );
-    }
-}
-
 /// The state directory, locked; `None` where none was asked for and the default cannot be used.
 fn state_directory(told: Option<&Path>) -> Result<Option<Directory>> {
     let systemd = std::env::var("STATE_DIRECTORY").ok();
@@ -229,19 +225,12 @@ fn state_directory(told: Option<&Path>) -> Result<Option<Directory>> {
     }
 }
 
-/// The sources that have paths.
-fn configured(model: Arc<Model>, cli: &Cli) -> Vec<Source> {
-    let read_from = cli.read_from.into();
-    let (access, app) = (&model.config.access.paths, &model.config.app.paths);
-    let access = (!access.is_empty()).then(|| Source::access(Arc::clone(&model), read_from));
-    let app = (!app.is_empty()).then(|| Source::app(Arc::clone(&model), read_from));
-    access.into_iter().chain(app).collect()
-}
-
 fn restore(source: Source, restored: &mut Restored, clock: Clock) -> Source {
     let saved = restored
         .states
-        .extract_if(.., |state| state.counts.source() == source.name())
+        .extract_if(.., |state| {
+            source.is_on() && state.counts.source() == source.name()
+        })
         .next();
     let mut source = match saved {
         Some(state) => source.restored(state, restored.with_counts),
@@ -272,15 +261,22 @@ async fn failure(show: &mut Option<Show>) -> anyhow::Error {
     }
 }
 
+/// The sockets we were handed, else those of the flags: who hands us one means us to take no other.
 fn listen(cli: &Cli) -> Result<Vec<TcpListener>> {
-    let mut listeners = vec![];
-    for address in &cli.listen_addresses {
-        let listener = transport::bind(address.host.as_deref(), address.port)?;
+    let mut listeners = manager::listeners()?;
+    if listeners.is_empty() {
+        for address in &cli.listen_addresses {
+            listeners.push(transport::bind(address.host.as_deref(), address.port)?);
+        }
+    } else {
+        info!("using the service manager's sockets instead of --web.listen-address");
+    }
+    let register = |listener: std::net::TcpListener| {
         listener.set_nonblocking(true)?;
         info!(address = %listener.local_addr()?, "listening");
-        listeners.push(TcpListener::from_std(listener)?);
-    }
-    Ok(listeners)
+        Ok(TcpListener::from_std(listener)?)
+    };
+    listeners.into_iter().map(register).collect()
 }
 
 enum Asked {

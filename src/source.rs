@@ -6,16 +6,21 @@
 //! ```
 
 mod app;
+mod formats;
 mod intake;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::formats::Formats;
 pub use self::intake::{Intake, LATE, LineCounts};
 use crate::clock::Now;
+use crate::decode::Decided;
 use crate::health::{Health, Sample, TOO_OLD};
 use crate::model::Model;
 use crate::record::{Reject, Unmeasured, closed_set};
@@ -32,6 +37,7 @@ closed_set! {
 pub struct Source {
     model: Arc<Model>,
     tail: Tail,
+    formats: Formats,
     intake: Intake,
     counts: Counts,
     health: Health,
@@ -62,6 +68,9 @@ const STUCK: Duration = Duration::from_secs(5);
 pub struct State {
     /// Where we are in all files held or remembered.
     pub files: Memory,
+    /// How the files are written. Releases before this was kept had nothing to keep.
+    #[serde(default)]
+    pub formats: Formats,
     /// What came in.
     pub intake: Intake,
     /// What it said.
@@ -98,19 +107,30 @@ pub struct Snapshot {
 impl Source {
     /// The proxy's access log, counted from zero.
     pub fn access(model: Arc<Model>, read_from: ReadFrom) -> Self {
-        let tail = Tail::new(options(
-            &model,
-            &model.config.access.paths,
-            &model.config.access.rotated,
-            read_from,
-        ));
-        Self::new(Counts::Access(Tally::new(&model)), tail, model)
+        Self::new(SourceName::Access, model, read_from)
     }
 
     /// bingo's own log, counted from zero.
     pub fn app(model: Arc<Model>, read_from: ReadFrom) -> Self {
-        let tail = Tail::new(options(&model, &model.config.app.paths, &[], read_from));
-        Self::new(Counts::App(AppTally::new(&model)), tail, model)
+        Self::new(SourceName::App, model, read_from)
+    }
+
+    /// A log, counted from zero. Without paths it is switched off, and nothing of it is shown or saved.
+    pub fn new(name: SourceName, model: Arc<Model>, read_from: ReadFrom) -> Self {
+        Self {
+            tail: Tail::new(options(&model, name, read_from)),
+            formats: Formats::default(),
+            intake: Intake::default(),
+            counts: match name {
+                SourceName::Access => Counts::Access(Tally::new(&model)),
+                SourceName::App => Counts::App(AppTally::new(&model)),
+            },
+            health: Health::default(),
+            catching_up: true,
+            ever_matched: false,
+            watching: true,
+            model,
+        }
     }
 
     /// Goes on from a saved state: from its positions, and from its counts where they can be trusted.
@@ -118,13 +138,20 @@ impl Source {
     pub fn restored(self, state: State, with_counts: bool) -> Self {
         let tail = Tail::restore(self.tail.options().clone(), state.files);
         let mut counts = state.counts;
-        counts.carry_over(&self.model);
+        counts.carry_over(&self.model, &tail);
+        let formats = state.formats;
         if !with_counts {
             counts.reset(&self.model);
-            return Self { tail, counts, ..self };
+            return Self {
+                tail,
+                formats,
+                counts,
+                ..self
+            };
         }
         Self {
             tail,
+            formats,
             counts,
             intake: state.intake,
             ever_matched: true,
@@ -153,27 +180,18 @@ impl Source {
         );
     }
 
-    fn new(counts: Counts, tail: Tail, model: Arc<Model>) -> Self {
-        Self {
-            tail,
-            intake: Intake::default(),
-            counts,
-            health: Health::default(),
-            catching_up: true,
-            ever_matched: false,
-            watching: true,
-            model,
-        }
-    }
-
     /// One pass over all files: every new line is decoded, routed and counted. Neither loops nor waits.
     pub fn pass(&mut self, now: Now, sweep: bool) -> Polled {
         let before = (self.intake.lines.total(), self.intake.lines.rejected_total());
         let (model, lines, counts) = (&*self.model, &mut self.intake.lines, &mut self.counts);
+        let formats = &mut self.formats;
         let polled = self.tail.poll(now, sweep, &mut |path, line| {
-            count(model, lines, counts, path, line, now)
+            count(model, formats, lines, counts, path, line, now)
         });
 
+        self.formats.announce(&self.model.decoder);
+        self.formats
+            .forget(self.model.config.limits.files, |path| self.tail.is_followed(path));
         self.counts.forget(now);
         if let Counts::App(tally) = &mut self.counts {
             app::sight(tally, &self.model, &self.tail.files());
@@ -194,10 +212,29 @@ impl Source {
         polled
     }
 
-    /// Goes on under another configuration, from the next line on. Counts of series that still exist go on.
+    /// Goes on under another configuration, from the next line on. Positions, and counts of series that still exist,
+    /// go on as after a restart.
     pub fn swap(&mut self, model: Arc<Model>) {
-        self.counts.carry_over(&model);
+        let options = options(&model, self.name(), self.tail.options().read_from);
+        if options.paths.is_empty() {
+            *self = Self::new(self.name(), model, options.read_from);
+            return;
+        }
+        // What was followed elsewhere says nothing about whether there is a log now.
+        self.ever_matched &= options.paths == self.tail.options().paths;
+        self.tail.set_options(options);
+        self.counts.carry_over(&model, &self.tail);
         self.model = model;
+    }
+
+    /// It has paths.
+    pub fn is_on(&self) -> bool {
+        !self.tail.options().paths.is_empty()
+    }
+
+    /// The configuration in force.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
     }
 
     /// The files of this source.
@@ -209,6 +246,7 @@ impl Source {
     pub fn state(&self) -> State {
         State {
             files: self.tail.memory(),
+            formats: self.formats.clone(),
             intake: self.intake.clone(),
             counts: self.counts.clone(),
         }
@@ -235,30 +273,47 @@ impl Source {
     }
 }
 
-fn options(model: &Model, paths: &[String], rotated: &[String], read_from: ReadFrom) -> Options {
+fn options(model: &Model, name: SourceName, read_from: ReadFrom) -> Options {
+    let config = &model.config;
     Options {
-        paths: paths.to_vec(),
+        paths: config.paths(name).to_vec(),
         read_from,
-        line_bytes: model.config.limits.line_bytes,
-        files: model.config.limits.files,
-        rotated: rotated.to_vec(),
+        line_bytes: config.limits.line_bytes,
+        files: config.limits.files,
+        rotated: match name {
+            SourceName::Access => config.access.rotated.clone(),
+            SourceName::App => vec![],
+        },
     }
 }
 
 /// The way of a line. Each ends in exactly one of three counts.
-fn count(model: &Model, lines: &mut LineCounts, counts: &mut Counts, path: &Path, line: Line<'_>, now: Now) {
+fn count(
+    model: &Model,
+    formats: &mut Formats,
+    lines: &mut LineCounts,
+    counts: &mut Counts,
+    path: &Path,
+    line: Line<'_>,
+    now: Now,
+) {
     let (bytes, finished) = match line {
         Line::Complete(bytes) => (bytes, true),
         Line::Unfinished(bytes) => (bytes, false),
         Line::TooLong => return lines.reject(Reject::TooLong),
     };
     let counted = match counts {
-        Counts::Access(tally) => model.decoder.decode(bytes).map(|request| {
-            request.map(|request| {
-                tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now);
-                request.time
+        Counts::Access(tally) => {
+            let format = formats.of(path);
+            // Half a line says nothing of its file's format.
+            let format = if finished { format } else { &mut format.clone() };
+            model.decoder.decode(bytes, format).map(|request| {
+                request.map(|request| {
+                    tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now);
+                    request.time
+                })
             })
-        }),
+        }
         Counts::App(tally) => model.app_decoder.decode(bytes).map(|event| {
             let log = app::log_of(tally, model, path);
             tally.count(model, log, &event, now);
@@ -296,10 +351,15 @@ impl Counts {
         }
     }
 
-    fn carry_over(&mut self, model: &Model) {
+    /// Into another configuration, whose files `tail` follows.
+    fn carry_over(&mut self, model: &Model, tail: &Tail) {
         match self {
             Self::Access(tally) => *tally = std::mem::replace(tally, Tally::new(model)).carried_over(model),
-            Self::App(tally) => *tally = std::mem::replace(tally, AppTally::new(model)).carried_over(model),
+            Self::App(tally) => {
+                let old = std::mem::replace(tally, AppTally::new(model));
+                let exists = |directory: &[u8]| tail.looks_into(Path::new(OsStr::from_bytes(directory)));
+                *tally = old.carried_over(model, exists);
+            }
         }
     }
 }
@@ -317,6 +377,17 @@ impl Snapshot {
     pub fn is_complete(&self, now: Now) -> Option<bool> {
         let oldest = self.oldest_unread(now)?;
         self.complete.map(|complete| complete && oldest < TOO_OLD)
+    }
+
+    /// The source has paths; else nothing of it is shown or saved.
+    pub fn is_on(&self) -> bool {
+        !self.model.config.paths(self.source).is_empty()
+    }
+
+    /// How a file of the access log is read, and why so.
+    pub fn format(&self, path: &Path) -> Option<Decided> {
+        self.requests()?;
+        Some(self.model.decoder.decided(&self.state.formats.get(path)))
     }
 
     /// The requests, where this is the access log.

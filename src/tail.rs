@@ -8,6 +8,7 @@ pub mod identity;
 pub mod lines;
 mod archive;
 mod open;
+mod options;
 mod rotated;
 mod siblings;
 pub mod wake;
@@ -23,6 +24,7 @@ use self::archive::Archive;
 use self::decide::{AtHandle, AtPath, at_path};
 use self::discover::{Found, Pattern, parent};
 use self::follower::{CHUNK_BYTES, Follower, Turn};
+pub(crate) use self::identity::lossy;
 use self::identity::{Bookmark, FileId, Position, Role, Stamp};
 pub use self::lines::Line;
 use self::open::Blocked;
@@ -202,13 +204,15 @@ impl Tail {
         for pattern in &mut tail.patterns {
             pattern.looked = memory.patterns.iter().any(|looked| looked == pattern.as_str());
         }
-        Self {
+        let mut tail = Self {
             known: memory.bookmarks,
             since: memory.since,
             restored: true,
             rescan: true,
             ..tail
-        }
+        };
+        tail.expect_only_wanted();
+        tail
     }
 
     /// One pass: looks at the paths when it is time or `sweep` asks for it, reads what is new in every file, and
@@ -306,6 +310,12 @@ impl Tail {
     /// none.
     pub fn has_log(&self) -> bool {
         !self.blocked.is_empty() || self.followers.iter().any(|follower| !follower.retired)
+    }
+
+    /// Whether the lines of a file at this path are being read.
+    pub fn is_followed(&self, path: &Path) -> bool {
+        self.followers.iter().any(|follower| follower.path == path)
+            || self.archives.iter().any(|archive| archive.path == path)
     }
 
     /// How many files, paths or patterns are in `state`.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use bingo_exporter::simulate::story::{Phase, Scene, Story};
 use bingo_exporter::simulate::{LOG_IDS, Options, Simulation, What};
 use bingo_exporter::source::Source;
 use bingo_exporter::tail::ReadFrom;
+use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
 /// 2026-11-23T20:00:30Z, shortly after the lines of the fixtures.
@@ -117,6 +119,83 @@ fn sorted(text: &str) -> String {
         .collect();
     lines.sort_unstable();
     lines.join("\n") + "\n"
+}
+
+/// The access logs that exist in the field, by the same requests: what each comes to, less the zeros and the buckets.
+/// `formats/NAME.yaml` is there only for what no `format: auto` can know.
+#[test]
+fn formats() {
+    let mut files: Vec<PathBuf> = fs::read_dir(golden().join("formats"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .collect();
+    files.sort();
+    let mut seen = String::new();
+    for path in &files {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let overrides = Overrides {
+            access: vec![path.to_str().unwrap().to_owned()],
+            ..Overrides::default()
+        };
+        let config = Some(path.with_extension("yaml")).filter(|path| path.exists());
+        let mut model = Model::new(Config::load(config.as_deref(), &overrides).unwrap()).unwrap();
+        model.decoder = model.decoder.in_zone(&TimeZone::UTC);
+        let mut source = Source::access(Arc::new(model), ReadFrom::Beginning);
+        source.pass(NOW, true);
+        let format = source.snapshot(NOW, 0).format(path).unwrap().format.unwrap();
+        seen += &format!("\n# {name}: {}\n", format.replace('\n', "\\n"));
+        let sources = [source];
+        let lines = exposition(&sources);
+        let told = lines.lines().filter(|line| {
+            let about_requests = ["bingo_http_", "bingo_upstream_", "bingo_slo_requests"];
+            let about_lines = [
+                "bingo_exporter_lines",
+                "bingo_exporter_last_line",
+                "bingo_exporter_unmeasured",
+            ];
+            about_requests
+                .iter()
+                .chain(&about_lines)
+                .any(|name| line.starts_with(name))
+                && !line.contains("_bucket{")
+                && !line.starts_with("bingo_http_route_info")
+                && !line.ends_with(" 0")
+                && !line.ends_with(" 0.0")
+        });
+        told.for_each(|line| seen += &format!("{line}\n"));
+        assert_eq!(
+            requests_by_row(&lines),
+            REQUESTS.map(|(row, count)| (row.to_owned(), count)),
+            "{name}"
+        );
+    }
+    compare("formats", &seen);
+}
+
+/// What was asked for, whatever the format; a request that is none has no row of its own in all of them.
+const REQUESTS: [(&str, u64); 6] = [
+    ("/ GET", 1),
+    ("/api/customer/{id} GET", 1),
+    ("/api/movie/{id} GET", 2),
+    ("/operation POST", 1),
+    ("/ping GET", 1),
+    ("other GET", 1),
+];
+
+fn requests_by_row(exposition: &str) -> Vec<(String, u64)> {
+    let mut rows = BTreeMap::new();
+    for line in exposition.lines() {
+        let Some(labels) = line.strip_prefix("bingo_http_requests_total{route=\"") else {
+            continue;
+        };
+        let (route, rest) = labels.split_once("\",method=\"").unwrap();
+        let method = rest.split_once('"').unwrap().0;
+        let count: u64 = line.rsplit_once(' ').unwrap().1.parse().unwrap();
+        *rows.entry(format!("{route} {method}")).or_insert(0) += count;
+    }
+    rows.retain(|row, count| *count > 0 && row != "other OTHER");
+    rows.into_iter().collect()
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tracing::{error, info};
 use super::disk::Directory;
 use super::{Store, sync};
 use crate::clock::Clock;
-use crate::ingest::Handle;
+use crate::ingest::{self, Handle};
 use crate::record::UnixMillis;
 use crate::source::State;
 
@@ -176,7 +176,7 @@ impl Worker {
     }
 
     fn save(&mut self, clean: bool) {
-        let snapshots: Vec<_> = self.sources.iter().map(Handle::snapshot).collect();
+        let snapshots = ingest::snapshots(&self.sources);
         let changed = snapshots.len() != self.saved.len()
             || snapshots
                 .iter()

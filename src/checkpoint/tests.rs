@@ -21,6 +21,7 @@ fn state(read_bytes: u64) -> State {
         ..Intake::default()
     };
     State {
+        formats: crate::source::Formats::default(),
         files: Memory {
             since: Some(1),
             ..Memory::default()

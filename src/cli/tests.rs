@@ -33,9 +33,10 @@ fn defaults() {
         }],
         telemetry_path: "/metrics".to_owned(),
         peers: Vec::new(),
+        enable_lifecycle: false,
         log_level: Level::INFO,
         log_format: LogFormat::Logfmt,
-        demo: None,
+        task: Task::Run,
     };
     assert_eq!(run(&[], &[]), Ok(expect.clone()));
     // Neither is ours: Kubernetes injects them into every container beside a service of this name.
@@ -64,6 +65,7 @@ fn the_environment_stands_in_for_flags_not_given() {
         ("BINGO_EXPORTER_WEB_LISTEN_ADDRESS", "127.0.0.1:1,[::1]:0"),
         ("BINGO_EXPORTER_WEB_TELEMETRY_PATH", "/m"),
         ("BINGO_EXPORTER_WEB_PEER", "http://10.0.0.2:10352,http://b"),
+        ("BINGO_EXPORTER_WEB_ENABLE_LIFECYCLE", "true"),
         ("BINGO_EXPORTER_LOG_LEVEL", "debug"),
         ("BINGO_EXPORTER_LOG_FORMAT", "json"),
     ];
@@ -80,9 +82,10 @@ fn the_environment_stands_in_for_flags_not_given() {
             "http://10.0.0.2:10352".parse().unwrap(),
             "http://b".parse().unwrap(),
         ],
+        enable_lifecycle: true,
         log_level: Level::DEBUG,
         log_format: LogFormat::Json,
-        demo: None,
+        task: Task::Run,
     };
     assert_eq!(run(&[], &env), Ok(expect.clone()));
     // A flag replaces the variable's list, and a comma on the command line is a comma.
@@ -120,7 +123,40 @@ fn what_a_later_release_brings_is_refused() {
         }
     }
     // The value of a flag is no subcommand.
-    assert!(run(&["--config.file", "check"], &[]).is_ok());
+    assert!(run(&["--config.file", "replay"], &[]).is_ok());
+}
+
+#[test]
+fn subcommands() {
+    let task = |args: &[&str], env: &[(&str, &str)]| run(args, env).map(|cli| cli.task);
+    let check = |json| Ok(Task::Check(Check { json }));
+    assert_eq!(task(&["check"], &[]), check(false));
+    assert_eq!(task(&["--log.level=warn", "check", "--json"], &[]), check(true));
+    assert_eq!(task(&["check"], &[("BINGO_EXPORTER_JSON", "true")]), check(true));
+    assert_eq!(
+        task(&["health", "--web.listen-address", ":1"], &[]),
+        Ok(Task::Health)
+    );
+    assert_eq!(task(&["--config.file", "check"], &[]), Ok(Task::Run));
+    for subcommand in Subcommand::ALL {
+        let name = subcommand.name();
+        let help = run(&[name, "--help"], &[]).unwrap_err().message;
+        assert!(
+            help.contains(&format!("Usage: bingo-exporter {name} [OPTIONS]")),
+            "{help}"
+        );
+        assert!(
+            run(&["--help"], &[])
+                .unwrap_err()
+                .message
+                .contains(&format!("  {name}  "))
+        );
+    }
+    refused(
+        &["health", "--json"],
+        &[],
+        "unexpected argument '--json' found; see bingo-exporter --help",
+    );
 }
 
 #[test]
@@ -133,7 +169,7 @@ fn the_demo_and_its_flags() {
         };
         Ok(Some(demo))
     };
-    let run_demo = |args: &[&str], env: &[(&str, &str)]| run(args, env).map(|cli| cli.demo);
+    let run_demo = |args: &[&str], env: &[(&str, &str)]| run(args, env).map(|cli| cli.demo().cloned());
     assert_eq!(run_demo(&["demo"], &[]), demo(60, 1, None));
     let args = ["demo", "--rps", "5", "--seed=7", "--keep", "d"];
     assert_eq!(run_demo(&args, &[]), demo(5, 7, Some("d")));
@@ -186,6 +222,46 @@ fn the_demo_and_its_flags() {
         refused(&[flag, value, "demo"], &[], &expect);
         refused(&["demo"], &[(&variable(flag), value)], &expect);
     }
+}
+
+#[test]
+fn generate_and_its_flags() {
+    let generate = |args: &[&str], env: &[(&str, &str)]| match run(args, env)?.task {
+        Task::Generate(generate) => Ok::<_, Exit>(generate),
+        task => panic!("{task:?}"),
+    };
+    let given = generate(&["generate", "d"], &[]).unwrap();
+    assert_eq!((given.dir.to_str(), given.check), (Some("d"), false));
+    assert_eq!(given.options.job_regex.to_string(), ".*bingo-exporter.*");
+    let job = "BINGO_EXPORTER_JOB_REGEX";
+    for given in [
+        generate(&["generate", "--check", "--job-regex", "a|b", "d"], &[]),
+        generate(
+            &["--log.level=debug", "generate", "d", "--check"],
+            &[(job, "a|b")],
+        ),
+    ] {
+        let given = given.unwrap();
+        assert_eq!((given.dir.to_str(), given.check), (Some("d"), true));
+        assert_eq!(given.options.job_regex.to_string(), "a|b");
+    }
+    refused(
+        &["generate"],
+        &[],
+        "the following required arguments were not provided: <DIR>; see bingo-exporter --help",
+    );
+    let expected = "expected names of scrape jobs, such as bingo-exporter, with .* and .+ in them, \\. for a dot and | \
+                    between them";
+    refused(
+        &["generate", "d"],
+        &[(job, "(")],
+        &format!("{job}: invalid value '(' for '--job-regex <REGEX>': {expected}"),
+    );
+    refused(
+        &["--job-regex", "a"],
+        &[],
+        "unexpected argument '--job-regex' found; see bingo-exporter --help",
+    );
 }
 
 #[test]

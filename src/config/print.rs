@@ -50,10 +50,10 @@ pub(super) fn config(config: &Config) -> String {
 }
 
 fn access_source(access: &Access) -> String {
-    let format = match access.format {
-        Format::Auto => "auto",
-        Format::Json => "json",
-        Format::Combined => "combined",
+    let format = match &access.format {
+        Format::Nginx(format) => format!("{{nginx: {}}}", quoted(format.as_str())),
+        Format::Regex(pattern) => format!("{{regex: {}}}", quoted(pattern.as_str())),
+        named => named.to_string(),
     };
     let fields = access
         .fields

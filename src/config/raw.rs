@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Error, Location, MessageFormatter, Spanned, UserMessageFormatter};
 
@@ -48,10 +47,13 @@ pub(super) struct Access {
 
 /// `auto`, or `{nginx: '…'}`.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected auto, json or combined")]
+#[serde(
+    untagged,
+    expecting = "expected the name of a format, {nginx: '…'} or {regex: '…'}"
+)]
 pub(super) enum Format {
     Name(String),
-    Pattern(BTreeMap<String, IgnoredAny>),
+    Pattern(BTreeMap<String, String>),
 }
 
 #[derive(Debug, Default, Deserialize)]

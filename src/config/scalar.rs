@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::decode::{AppField, DurationUnit, Field};
-use crate::record::{Method, Nanos};
+use crate::decode::{AppField, Field, upstream_label};
+use crate::record::{DurationUnit, Method, Nanos};
 use crate::slo::ErrorCodes;
+use crate::tally::UNKNOWN;
 
 /// What was expected instead.
 pub(super) type Expected = String;
@@ -23,7 +24,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const LABEL_BYTES: usize = 255;
 
 /// A method that requests are matched by.
-pub(super) fn method(text: &str) -> Result<Method, Expected> {
+pub(crate) fn method(text: &str) -> Result<Method, Expected> {
     match Method::parse(text.as_bytes()) {
         Method::Other => Err(format!("expected {METHODS}, in capitals")),
         // Two spellings for one thing would leave one of them without effect.
@@ -36,7 +37,7 @@ pub(super) fn method(text: &str) -> Result<Method, Expected> {
 }
 
 /// A path template: `/`, or segments that are literal or a `{parameter}`.
-pub(super) fn template(text: &str) -> Result<String, Expected> {
+pub(crate) fn template(text: &str) -> Result<String, Expected> {
     let Some(rest) = text.strip_prefix('/') else {
         return Err("expected a path that begins with /".to_owned());
     };
@@ -72,7 +73,7 @@ pub(super) fn template(text: &str) -> Result<String, Expected> {
 }
 
 /// The template with its parameters' names left out: what it matches.
-pub(super) fn shape(template: &str) -> String {
+pub(crate) fn shape(template: &str) -> String {
     let segments = template.split('/');
     segments
         .map(|segment| if is_parameter(segment) { "{}" } else { segment })
@@ -175,12 +176,13 @@ pub(super) fn directory_name(path: &str) -> Result<Option<&str>, Expected> {
 /// An upstream address as the proxy logs it.
 pub(super) fn upstream(text: &str) -> Result<String, Expected> {
     let known = match text.strip_prefix("unix:") {
-        Some(path) => path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && b != b','),
+        Some(path) => path.starts_with('/'),
         None => text
             .rsplit_once(':')
             .is_some_and(|(host, port)| is_host(host) && port.parse().is_ok_and(|p: u16| p > 0)),
     };
-    if !known || text.len() > LABEL_BYTES {
+    // Whatever a line with it would be counted under.
+    if !known || upstream_label(text.as_bytes()) != Some(text.as_bytes()) {
         return Err(
             "expected host:port or unix:/path as the proxy logs it, such as 10.0.0.1:27352".to_owned(),
         );
@@ -210,12 +212,15 @@ pub(super) fn name(text: &str) -> Result<String, Expected> {
     if !(starts && rest && text.len() <= 64) {
         return Err("expected a name of at most 64 of a-z, 0-9 and _, beginning with a letter".to_owned());
     }
+    if text == UNKNOWN {
+        return Err("expected another name: this one stands for requests without a path".to_owned());
+    }
     Ok(text.to_owned())
 }
 
 /// One of our fields.
 pub(super) fn field(text: &str) -> Result<Field, Expected> {
-    one_of(Field::ALL, |field| field.as_str(), text)
+    one_of(Field::CONFIGURABLE, |field| field.as_str(), text)
 }
 
 /// A field of bingo's own request lines.
@@ -325,6 +330,7 @@ mod tests {
                 "[::1]:80",
                 "bingo-1.local:27352",
                 "unix:/run/bingo.sock",
+                "unix:/run/bingo+1.sock",
             ],
             &[
                 "10.0.0.1",
@@ -337,6 +343,9 @@ mod tests {
                 "unix:run",
                 "a b:1",
                 "unix:/a,b",
+                "unix:/run/a b.sock",
+                "unix:/run/x.sock:",
+                "unix:/run/{x}.sock",
                 "http://a:1",
             ],
         );

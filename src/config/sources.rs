@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_saphyr::Spanned;
 
-use super::{Access, App, ConfigError, Limits, Overrides, RELEASE, all, one, raw, scalar, shown};
-use crate::decode::{Field, Format};
+use super::{Access, App, ConfigError, Limits, Overrides, all, one, raw, scalar, shown};
+use crate::decode::{Field, Format, LogFormat, Pattern};
 
 /// Where the access log is, from the file and the flags.
 pub(super) fn access(
@@ -17,7 +17,7 @@ pub(super) fn access(
     let format = raw.format.as_ref().map(format).transpose()?.unwrap_or_default();
     let fields = raw
         .fields
-        .map(|raw| fields(&raw, format))
+        .map(|raw| fields(&raw, &format))
         .transpose()?
         .unwrap_or_default();
     let upstreams = raw
@@ -118,32 +118,48 @@ fn paths(
 }
 
 fn format(raw: &Spanned<raw::Format>) -> Result<Format, ConfigError> {
-    let name = match &raw.value {
-        raw::Format::Name(name) => name.as_str(),
-        raw::Format::Pattern(patterns) => patterns.keys().next().map_or("{}", String::as_str),
+    const EXPECTED: &str =
+        "expected auto, json, combined, haproxy, caddy, traefik, envoy, {nginx: '…'} or {regex: '…'}";
+    let parsed = match &raw.value {
+        raw::Format::Name(name) => match name.as_str() {
+            "auto" => Ok(Format::Auto),
+            "json" => Ok(Format::Json),
+            "combined" => Ok(Format::Combined),
+            "haproxy" => Ok(Format::Haproxy),
+            "caddy" => Ok(Format::Caddy),
+            "traefik" => Ok(Format::Traefik),
+            "envoy" => Ok(Format::Envoy),
+            "regex" => Err("regex: expected an expression with named groups: {regex: '…'}".to_owned()),
+            "nginx" => Err("nginx: expected its log_format string: {nginx: '…'}".to_owned()),
+            other => Err(format!("{:?}: {EXPECTED}", shown(other))),
+        },
+        raw::Format::Pattern(patterns) => match patterns.iter().collect::<Vec<_>>()[..] {
+            [(name, text)] if name == "nginx" => LogFormat::parse(text)
+                .map(Format::Nginx)
+                .map_err(|expected| format!("nginx: {:?}: {expected}", shown(text))),
+            [(name, text)] if name == "regex" => Pattern::parse(text)
+                .map(Format::Regex)
+                .map_err(|expected| format!("regex: {:?}: {expected}", shown(text))),
+            [(name, _)] => Err(format!("{:?}: {EXPECTED}", shown(name))),
+            _ => Err(format!("{EXPECTED}, and one of them")),
+        },
     };
-    let expected = "expected auto, json or combined";
-    let problem = match (&raw.value, name) {
-        (raw::Format::Name(_), "auto") => return Ok(Format::Auto),
-        (raw::Format::Name(_), "json") => return Ok(Format::Json),
-        (raw::Format::Name(_), "combined") => return Ok(Format::Combined),
-        (_, "nginx" | "haproxy" | "caddy" | "traefik" | "envoy" | "regex") => {
-            format!("{name} is not in release {RELEASE}: {expected}")
-        }
-        _ => format!("{:?}: {expected}", shown(name)),
-    };
-    Err(ConfigError::at(
-        &raw.referenced,
-        format!("sources.access.format: {problem}"),
-    ))
+    parsed.map_err(|problem| ConfigError::at(&raw.referenced, format!("sources.access.format: {problem}")))
 }
 
 fn fields(
     raw: &Spanned<BTreeMap<String, raw::Text>>,
-    format: Format,
+    format: &Format,
 ) -> Result<BTreeMap<Field, String>, ConfigError> {
-    if format == Format::Combined && !raw.value.is_empty() {
-        let problem = "sources.access.fields: expected {}: they name JSON keys, and the format is combined";
+    let text = match format {
+        Format::Combined => Some("combined"),
+        Format::Nginx(_) => Some("nginx"),
+        Format::Regex(_) => Some("regex"),
+        _ => None,
+    };
+    if let Some(text) = text.filter(|_| !raw.value.is_empty()) {
+        let problem =
+            format!("sources.access.fields: expected {{}}: they name JSON keys, and the format is {text}");
         return Err(ConfigError::at(&raw.referenced, problem));
     }
     let read = |(field, key): (&String, &raw::Text)| {

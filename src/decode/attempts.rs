@@ -2,7 +2,7 @@
 
 use memchr::memchr2_iter;
 
-use super::number::{integer, seconds};
+use super::number::{duration, integer};
 use crate::record::{Attempt, Attempts, Code};
 
 /// Longer addresses are no addresses, and the name of an upstream becomes a label.
@@ -16,23 +16,31 @@ impl Attempts<'_> {
     pub fn iter(&self) -> impl Iterator<Item = Attempt<'_>> {
         let mut codes = entries(&self.codes);
         let mut durations = entries(&self.durations);
-        entries(&self.addresses).filter_map(move |address| {
-            let (code, duration) = (codes.next(), durations.next());
+        let told = entries(&self.addresses).filter_map(move |address| {
+            let (code, took) = (codes.next(), durations.next());
             Some(Attempt {
-                upstream: upstream(address)?,
+                upstream: upstream_label(address)?,
                 code: code.and_then(integer).map_or(Code::NONE, Code::new),
-                duration: duration.and_then(|text| seconds(text).ok()),
+                duration: took.and_then(|text| duration(text, self.unit).ok()),
             })
-        })
+        });
+        let untold = Attempt {
+            upstream: OTHER,
+            code: Code::NONE,
+            duration: None,
+        };
+        std::iter::repeat_n(untold, usize::from(self.untold)).chain(told)
     }
 }
 
 /// The label of an address; `None` for what is logged where no node was tried: nothing, `-`, a group's name.
-fn upstream(address: &[u8]) -> Option<&[u8]> {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:[]/@%-".contains(byte);
+pub(crate) fn upstream_label(address: &[u8]) -> Option<&[u8]> {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:[]/@%+~=-".contains(byte);
     let address = if address.starts_with(b"unix:") {
         // `unix:/run/x.sock:` is how some configurations write it; it is the same node.
         address.strip_suffix(b":").unwrap_or(address)
+    } else if is_server(address) {
+        address
     } else {
         let colon = address.iter().rposition(|byte| *byte == b':')?;
         let (host, port) = (&address[..colon], &address[colon + 1..]);
@@ -43,6 +51,13 @@ fn upstream(address: &[u8]) -> Option<&[u8]> {
     };
     let fit = address.len() <= ADDRESS_BYTES && address.iter().all(allowed);
     Some(if fit { address } else { OTHER })
+}
+
+/// HAProxy's `backend/server`. nginx's groups have no slash in their names.
+fn is_server(name: &[u8]) -> bool {
+    let mut parts = name.splitn(2, |byte| *byte == b'/');
+    let named = |part: Option<&[u8]>| part.is_some_and(|part| !part.is_empty() && !part.contains(&b':'));
+    named(parts.next()) && named(parts.next())
 }
 
 /// The entries of a list, separated by `,` (next try) or ` : ` (redirect to another group; nginx ends a list with it
@@ -78,6 +93,7 @@ mod tests {
             addresses: addresses.as_bytes().into(),
             codes: codes.as_bytes().into(),
             durations: durations.as_bytes().into(),
+            ..Attempts::default()
         };
         let expect: Vec<_> = expect
             .iter()
@@ -159,6 +175,7 @@ mod tests {
             "bingo.local:27352",
             "unix:/run/x.sock",
             "unix:@x",
+            "unix:/run/~a/x+y=z.sock",
         ] {
             check([address, "200", "0.001"], &[(address, 200, Some(1))]);
         }

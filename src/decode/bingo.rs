@@ -14,7 +14,7 @@ use super::keys::{Keys, Slots, Wanted};
 use super::number::{duration, integer};
 use super::time;
 use crate::record::{
-    AppRequest, Code, Event, EventKind, Level, Method, Reject, Text, Unmeasured, closed_set,
+    AppRequest, Code, DurationUnit, Event, EventKind, Level, Method, Reject, Text, Unmeasured, closed_set,
 };
 
 #[cfg(test)]
@@ -43,11 +43,6 @@ closed_set! {
         Status = "http_response_status_code",
         Duration = "event_duration",
     }
-}
-
-closed_set! {
-    /// Unit of a duration that is logged as a bare number.
-    DurationUnit { Nanoseconds = "ns", Microseconds = "us", Milliseconds = "ms", Seconds = "s" }
 }
 
 impl AppField {

@@ -100,7 +100,7 @@ fn until_quote(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Undoes the escapes of nginx (`\xHH`) and Apache (those, and C's).
-fn unescape(text: &[u8]) -> Text<'_> {
+pub(super) fn unescape(text: &[u8]) -> Text<'_> {
     if memchr(b'\\', text).is_none() {
         return Cow::Borrowed(text);
     }

@@ -65,6 +65,7 @@ const fn aliases(field: Field) -> &'static [&'static str] {
             "@timestamp",
             "msec",
         ],
+        Field::Termination | Field::Retries | Field::Logger => &[],
     }
 }
 
@@ -110,12 +111,19 @@ pub(super) struct Slots<'k, 'a, F = Field> {
 
 impl<F: Wanted> Keys<F> {
     pub(super) fn new(fields: &BTreeMap<F, String>) -> Self {
+        Self::named(fields, F::aliases)
+    }
+
+    /// With other names than the usual ones, nested with dots.
+    pub(super) fn named(fields: &BTreeMap<F, String>, names: impl Fn(F) -> &'static [&'static str]) -> Self {
         let mut root = Node::default();
         let mut used = 0;
         let slots = |field: &F| {
             let Some(name) = fields.get(field) else {
-                let names = field.aliases().iter();
-                return names.map(|name| root.slot_of([*name], &mut used)).collect();
+                let names = names(*field).iter();
+                return names
+                    .map(|name| root.slot_of(name.split('.'), &mut used))
+                    .collect();
             };
             let flat = root.slot_of([name.as_str()], &mut used);
             let nested = root.slot_of(name.split('.'), &mut used);

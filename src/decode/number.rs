@@ -1,7 +1,6 @@
 //! Numbers as they stand in logs.
 
-use super::DurationUnit;
-use crate::record::{Nanos, Unmeasured};
+use crate::record::{DurationUnit, Nanos, Unmeasured};
 
 const SECOND: Nanos = 1_000_000_000;
 const DAY: Nanos = 86_400 * SECOND;
@@ -17,14 +16,6 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
         sum.checked_mul(10)?.checked_add(i64::from(digit - b'0'))
     })?;
     Some(if negative { -value } else { value })
-}
-
-/// Reads a duration in seconds.
-///
-/// # Errors
-/// Why there is no duration.
-pub(super) fn seconds(text: &[u8]) -> Result<Nanos, Unmeasured> {
-    duration(text, DurationUnit::Seconds)
 }
 
 /// Reads a duration. Decimals never pass through a float, so `0.123` seconds are 123,000,000 exactly; what is below
@@ -99,6 +90,10 @@ fn float(text: &[u8], unit: Nanos) -> Result<Nanos, Unmeasured> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn seconds(text: &[u8]) -> Result<Nanos, Unmeasured> {
+        duration(text, DurationUnit::Seconds)
+    }
 
     #[track_caller]
     fn check(text: &str, expect: Result<Nanos, Unmeasured>) {

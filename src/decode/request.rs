@@ -2,17 +2,37 @@
 
 use super::Field;
 use super::keys::Slots;
-use super::number::{integer, seconds};
+use super::number::{duration, integer};
 use super::time;
 use crate::record::{
-    Attempts, Cache, Code, Method, Protocol, Reject, Request, RequestLine, Scheme, Text, Unmeasured,
+    Attempts, Cache, Code, DurationUnit, Method, Nanos, Protocol, Reject, Request, RequestLine, Scheme, Text,
+    UnixMillis, Unmeasured,
 };
+
+/// The units of a format's durations.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Units {
+    pub(super) request: DurationUnit,
+    pub(super) upstream: DurationUnit,
+}
+
+impl Units {
+    /// nginx's.
+    pub(super) const SECONDS: Self = Self {
+        request: DurationUnit::Seconds,
+        upstream: DurationUnit::Seconds,
+    };
+    pub(super) const MILLISECONDS: Self = Self {
+        request: DurationUnit::Milliseconds,
+        upstream: DurationUnit::Milliseconds,
+    };
+}
 
 /// Makes a request of what a line says.
 ///
 /// # Errors
 /// [`Reject::NoRequest`] for neither a status nor a request. A request that cannot be parsed is one all the same.
-pub(super) fn build<'a>(slots: &Slots<'_, 'a>) -> Result<Request<'a>, Reject> {
+pub(super) fn build<'a>(slots: &Slots<'_, 'a>, units: Units) -> Result<Request<'a>, Reject> {
     let whole = slots.first(Field::Request);
     let parts = slots.first(Field::Method).zip(slots.first(Field::Target));
     let status = slots.first(Field::Status);
@@ -33,7 +53,7 @@ pub(super) fn build<'a>(slots: &Slots<'_, 'a>) -> Result<Request<'a>, Reject> {
         client_gave_up: matches!(status, Some(499 | 0 | -1)),
         duration: slots
             .first(Field::RequestTime)
-            .map_or(Err(Unmeasured::Missing), |text| seconds(text)),
+            .map_or(Err(Unmeasured::Missing), |text| duration(text, units.request)),
         bytes: bytes(slots),
         cache: slots.first(Field::CacheStatus).and_then(|text| cache(text)),
         protocol: version
@@ -44,11 +64,27 @@ pub(super) fn build<'a>(slots: &Slots<'_, 'a>) -> Result<Request<'a>, Reject> {
             addresses: text(Field::UpstreamAddr),
             codes: text(Field::UpstreamStatus),
             durations: text(Field::UpstreamTime),
+            unit: units.upstream,
+            untold: 0,
         },
         // `time` and `ts` mean other things to some loggers, so the first that is a time stamp.
         time: slots.all(Field::Time).find_map(|text| time::parse(text)),
         line,
     })
+}
+
+/// The end of a request whose beginning the line tells; without a duration, the beginning is all there is.
+pub(super) fn at_end(began: Option<UnixMillis>, duration: Result<Nanos, Unmeasured>) -> Option<UnixMillis> {
+    let millis = duration.map_or(0, |nanos| nanos / 1_000_000);
+    began.map(|began| began.saturating_add_unsigned(millis))
+}
+
+/// An address out of `http://10.0.0.1:80`.
+pub(super) fn without_scheme(url: Text<'_>) -> Text<'_> {
+    match absolute_scheme(&url).map(<[u8]>::len) {
+        Some(length) => cut(&url, length + 3, url.len() - length - 3),
+        None => url,
+    }
 }
 
 /// Reads `METHOD target` or `METHOD target HTTP/x`.

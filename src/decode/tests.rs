@@ -16,7 +16,7 @@ pub(super) fn decode_with<'a>(
     let fields = fields.iter().map(|(field, key)| (*field, (*key).to_owned()));
     let decoder = AccessDecoder::new(format, &fields.collect());
     decoder
-        .decode(line)
+        .decode(line, &mut Detection::default())
         .map(|request| request.expect("no line is ignored"))
 }
 
@@ -232,7 +232,7 @@ proptest! {
             }
         }
         let list = Cow::Borrowed(bytes.as_slice());
-        let attempts = Attempts { addresses: list.clone(), codes: list.clone(), durations: list };
+        let attempts = Attempts { addresses: list.clone(), codes: list.clone(), durations: list, ..Attempts::default() };
         prop_assert!(attempts.iter().all(|attempt| attempt.upstream.len() <= 128));
     }
 }

@@ -1,5 +1,8 @@
 //! Time stamps.
 
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+
 use super::number::{decimal, fixed};
 use crate::record::UnixMillis;
 
@@ -17,22 +20,28 @@ const MONTHS: [&[u8; 3]; 12] = [
 /// writes `+0500`), and seconds or milliseconds since the epoch.
 pub fn parse(text: &[u8]) -> Option<UnixMillis> {
     match text.get(2..5) {
-        Some([b'/', ..]) => local(text),
+        Some([b'/', ..]) => with_offset(text),
         Some([_, _, b'-']) => iso8601(text),
         _ => epoch(text),
     }
 }
 
-fn local(text: &[u8]) -> Option<UnixMillis> {
+/// Reads HAProxy's `06/Feb/2009:12:14:14.655`, which is in the machine's zone.
+pub(super) fn local(text: &[u8], zone: &TimeZone) -> Option<UnixMillis> {
     let mut cursor = Cursor(text);
-    let day = cursor.number(2)?;
-    cursor.expect(b'/')?;
-    let name = cursor.take(3)?;
-    let month = MONTHS.iter().position(|month| *month == name)? as i64 + 1;
-    cursor.expect(b'/')?;
-    let days = days(cursor.number(4)?, month, day)?;
-    cursor.expect(b':')?;
-    let time = cursor.time_of_day()?;
+    let (days, time) = cursor.local()?;
+    let millis = cursor.fraction()?;
+    cursor.end()?;
+    let seconds = days * 86_400 + time;
+    // What the clocks in that zone showed, taken for a moment in UTC, is the civil time to look up.
+    let civil = Offset::UTC.to_datetime(Timestamp::from_second(seconds).ok()?);
+    let offset = zone.to_ambiguous_timestamp(civil).compatible().ok()?.as_second() - seconds;
+    Some((seconds + offset) * 1000 + millis)
+}
+
+fn with_offset(text: &[u8]) -> Option<UnixMillis> {
+    let mut cursor = Cursor(text);
+    let (days, time) = cursor.local()?;
     cursor.expect(b' ')?;
     let offset = cursor.offset()?;
     cursor.end()?;
@@ -113,6 +122,18 @@ impl<'a> Cursor<'a> {
         })
     }
 
+    /// `06/Feb/2009:12:14:14` in days and seconds.
+    fn local(&mut self) -> Option<(i64, i64)> {
+        let day = self.number(2)?;
+        self.expect(b'/')?;
+        let name = self.take(3)?;
+        let month = MONTHS.iter().position(|month| *month == name)? as i64 + 1;
+        self.expect(b'/')?;
+        let days = days(self.number(4)?, month, day)?;
+        self.expect(b':')?;
+        Some((days, self.time_of_day()?))
+    }
+
     /// `HH:MM:SS` in seconds. A leap second is the first of the next minute.
     fn time_of_day(&mut self) -> Option<i64> {
         let hour = self.number(2)?;
@@ -151,8 +172,6 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
-    use jiff::tz::{Offset, TimeZone};
     use proptest::prelude::*;
 
     #[track_caller]

@@ -135,6 +135,15 @@ fn a_reset_counts_from_zero() {
 }
 
 #[test]
+fn a_series_with_other_cells_than_before_rises_by_nothing() {
+    let mut history = steady(60);
+    let wider = Sheet::from([(key(), vec![1_000, 0, 0])]);
+    history.record(wider.clone(), START + 65_000);
+    let live = history.live(&wider, START + 65_000);
+    assert_eq!(history.rises(&live, &key(), 2, &[3_600_000])[0].cells, [60, 0]);
+}
+
+#[test]
 fn a_series_that_is_new_began_at_zero() {
     let mut history = history();
     history.record(Sheet::new(), START);

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Families, Scrape, unix_seconds};
 use crate::process::ProcessStats;
 use crate::record::{Reject, UnixMillis, Unmeasured};
+use crate::reload::Outcome;
 use crate::source::Snapshot;
 use crate::tail::{FileState, Rotation};
 
@@ -17,6 +18,8 @@ pub struct Own {
     pub limit_hits: Vec<(&'static str, u64)>,
     /// When the checkpoint was last saved, and how often that failed; `None` where no state is kept.
     pub checkpoint: Option<(Option<UnixMillis>, u64)>,
+    /// How the last reload of the configuration went.
+    pub reload: Option<Outcome>,
 }
 
 pub(super) fn encode(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
@@ -170,6 +173,17 @@ fn trust(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
         "bingo_exporter_checkpoint_failures",
         "How often saving positions and counts failed; after a restart the counters may begin at 0 then.",
         checkpoint.map(|(_, failures)| failures),
+    )?;
+    let reload = scrape.own.reload;
+    families.single(
+        "bingo_exporter_config_last_reload_successful",
+        "1 if the last reload of the configuration succeeded, 0 if it was refused and the one before is in force.",
+        reload.map(|outcome| u64::from(outcome.successful)),
+    )?;
+    families.single(
+        "bingo_exporter_config_last_reload_success_timestamp_seconds",
+        "When the configuration in force was last read, at the start or by a reload.",
+        reload.map(|outcome| unix_seconds(outcome.succeeded)),
     )?;
     families.gauge(
         "bingo_exporter_build_info",

@@ -39,7 +39,7 @@ fn sources() -> (Vec<Source>, tempfile::TempDir) {
         app: vec![log.to_str().unwrap().into()],
     };
     let mut config = Config::load(None, &overrides).unwrap();
-    config.app.duration_unit = Some(crate::decode::DurationUnit::Milliseconds);
+    config.app.duration_unit = Some(crate::record::DurationUnit::Milliseconds);
     let model = Arc::new(Model::new(config).unwrap());
     let access = Source::access(Arc::clone(&model), ReadFrom::Beginning);
     (vec![access, Source::app(model, ReadFrom::Beginning)], dir)

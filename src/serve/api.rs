@@ -16,6 +16,7 @@ pub(super) use self::figures::{Figures, Scope};
 pub(super) use self::history::{Columns, Query};
 use super::peers::PeerStatus;
 use crate::clock::Now;
+use crate::decode::Decided;
 use crate::metrics::{Own, promql};
 use crate::record::{EventKind, Reject, UnixMillis, Unmeasured};
 use crate::source::Snapshot;
@@ -83,7 +84,17 @@ struct SourceStatus<'a> {
     lost_bytes: u64,
     oldest_unread_seconds: Option<f64>,
     rotations: BTreeMap<&'static str, u64>,
-    files: &'a [FileStatus],
+    files: Vec<FileView<'a>>,
+}
+
+/// A file, and how its lines are read.
+#[derive(Debug, Serialize)]
+struct FileView<'a> {
+    #[serde(flatten)]
+    file: &'a FileStatus,
+    /// Of an access log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Decided>,
 }
 
 #[derive(Debug, Serialize)]
@@ -229,7 +240,14 @@ impl<'a> SourceStatus<'a> {
                 Rotation::ALL.iter().map(|kind| kind.as_str()).collect(),
                 &intake.rotations,
             ),
-            files: &source.files,
+            files: source
+                .files
+                .iter()
+                .map(|file| FileView {
+                    file,
+                    format: source.format(&file.path),
+                })
+                .collect(),
         }
     }
 }

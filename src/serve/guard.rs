@@ -75,6 +75,10 @@ impl State {
         }
     }
 
+    fn waiting_since(&self) -> Option<Instant> {
+        matches!(self.phase, Phase::Head | Phase::Idle).then_some(self.since)
+    }
+
     fn deadline(&self, limits: &Limits) -> (Instant, Option<Limit>) {
         let (span, limit) = match self.phase {
             Phase::Head => (limits.header_time, Some(Limit::HeaderTime)),
@@ -93,7 +97,7 @@ impl State {
     clippy::disallowed_methods,
     reason = "deadlines of connections are held against the clock that the runtime's timers go by"
 )]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 
@@ -113,6 +117,11 @@ impl Guard {
     /// A request's head is complete.
     pub(super) fn requested(&self) {
         self.state().enter(Phase::Response, now());
+    }
+
+    /// Since when the connection waits for its client to ask, or to finish asking; `None` while it is answered.
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
+        self.state().waiting_since()
     }
 
     /// When the connection must be closed if nothing changes, and for which limit; `None` where it has only been
@@ -275,6 +284,22 @@ mod tests {
         );
         state.received(at(100));
         assert_eq!(state.deadline(&limits), (at(105), Some(Limit::HeaderTime)));
+    }
+
+    #[test]
+    fn who_is_being_answered_does_not_wait() {
+        let start = now();
+        let at = |s| start + seconds(s);
+        let mut state = State::new(start);
+        assert_eq!(state.waiting_since(), Some(start));
+        state.received(at(1));
+        assert_eq!(state.waiting_since(), Some(start), "a part of a head is none");
+        state.enter(Phase::Response, at(2));
+        assert_eq!(state.waiting_since(), None);
+        state.body_ended();
+        assert_eq!(state.waiting_since(), None);
+        state.flushed(at(3));
+        assert_eq!(state.waiting_since(), Some(at(3)));
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use crate::record::closed_set;
 closed_set! {
     /// The limits whose hits are counted, one for one with what can be told apart.
     Limit {
-        /// [`Limits::connections`]: answered 503 and closed.
+        /// [`Limits::connections`]: one that waited for its client was closed, or the new one was answered 503.
         Connections = "connections",
         /// No descriptors or memory for another connection; tried again after [`Limits::accept_pause`].
         Accept = "accept",
@@ -33,6 +33,10 @@ pub struct Limits {
     /// Connections at a time. A pair of Prometheus servers, a few open status pages and a health check need about
     /// ten.
     pub connections: usize,
+    /// When all places are taken, the connection that has waited for its client the longest, and at least this long,
+    /// gives way to the new one: whoever opens connections and says nothing shuts nobody out. A head comes with its
+    /// connection, and a client whose kept connection is closed opens another.
+    pub yields_after: Duration,
     /// Pause after an accept that failed for want of descriptors or memory. Such an accept fails again at once, so
     /// without a pause the loop would eat a core.
     pub accept_pause: Duration,
@@ -61,6 +65,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 64,
+            yields_after: Duration::from_millis(250),
             accept_pause: Duration::from_millis(100),
             header_time: Duration::from_secs(5),
             header_bytes: 16 * 1024,

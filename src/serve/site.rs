@@ -10,7 +10,7 @@ use axum::extract::{self, Request, State};
 use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use serde::Deserialize;
 
 use super::api::{About, Columns, Figures, Query, Scope, Status};
@@ -22,8 +22,9 @@ use crate::checkpoint::saver::Saver;
 use crate::clock::Clock;
 use crate::history::keeper::Keeper;
 use crate::history::sheet::sheet;
-use crate::ingest::Handle;
+use crate::ingest::{self, Handle};
 use crate::metrics::{Own, Scrape};
+use crate::reload::Reloader;
 use crate::source::Snapshot;
 use crate::{log, process};
 
@@ -52,6 +53,10 @@ pub struct Site {
     pub keeper: Keeper,
     /// Hits of the HTTP server's limits.
     pub hits: Arc<LimitHits>,
+    /// Reads the configuration anew.
+    pub reloader: Arc<Reloader>,
+    /// POST `/-/reload` may ask for that.
+    pub lifecycle: bool,
 }
 
 impl Site {
@@ -70,13 +75,14 @@ impl Site {
             .route("/api/v1/history", only_get(get(history)))
             .route("/-/healthy", only_get(get(async || "healthy\n")))
             .route("/-/ready", only_get(get(ready)))
+            .route("/-/reload", post(reload).put(reload).fallback(only_post))
             .fallback(async || (StatusCode::NOT_FOUND, "not found; see / for what there is\n"))
             .with_state(Arc::new(self))
             .layer(negotiate::gzip())
     }
 
     fn snapshots(&self) -> Vec<Arc<Snapshot>> {
-        self.sources.iter().map(Handle::snapshot).collect()
+        ingest::snapshots(&self.sources)
     }
 
     /// States that hold what is on disk now. The sources read side by side. HEAD is not worth a pass.
@@ -106,11 +112,14 @@ impl Site {
             .map(|limit| (limit.as_str(), self.hits.of(*limit)));
         Own {
             process: process::read(),
-            limit_hits: http.chain([("log_messages", log::suppressed())]).collect(),
+            limit_hits: http
+                .chain([("log_messages", log::suppressed()), ("log_queue", log::lost())])
+                .collect(),
             checkpoint: self
                 .saver
                 .as_ref()
                 .map(|saver| (saver.report().saved(), saver.report().failures())),
+            reload: Some(self.reloader.outcome()),
         }
     }
 }
@@ -231,5 +240,61 @@ async fn ready(State(site): State<Arc<Site>>) -> impl IntoResponse {
         )
     } else {
         (StatusCode::OK, "ready\n")
+    }
+}
+
+/// As Prometheus answers: 403 unless enabled, 500 with what is wrong.
+async fn reload(State(site): State<Arc<Site>>) -> Response {
+    if !site.lifecycle {
+        let message =
+            "reloading over HTTP is not enabled: start with --web.enable-lifecycle, or send SIGHUP\n";
+        return (StatusCode::FORBIDDEN, message).into_response();
+    }
+    match site.reloader.reload().await {
+        Ok(()) => (StatusCode::OK, "reloaded\n").into_response(),
+        Err(problem) => {
+            let problem = without_quotations(&format!("{problem:#}"));
+            let message = format!("failed to reload the configuration: {problem}\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
+        }
+    }
+}
+
+/// What stands in the file is for the log, not for whoever may ask: it may have become a file with secrets.
+fn without_quotations(message: &str) -> String {
+    let (mut text, mut quoted, mut escaped) = (String::new(), false, false);
+    for character in message.chars() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' if quoted => {
+                quoted = false;
+                text.push_str("…\"");
+            }
+            '"' => {
+                quoted = true;
+                text.push('"');
+            }
+            _ if quoted => {}
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+async fn only_post() -> impl IntoResponse {
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        [(ALLOW, "POST, PUT")],
+        "only POST and PUT\n",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn quotations_stay_here() {
+        let said = super::without_quotations(r#"a.yaml:1:2: "PASSWORD=\"x\\": expected "a" or b"#);
+        assert_eq!(said, r#"a.yaml:1:2: "…": expected "…" or b"#);
     }
 }

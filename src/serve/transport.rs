@@ -1,7 +1,8 @@
 //! From a listening socket to the router: connections, their limits, and an orderly end.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::pin::pin;
@@ -21,7 +22,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, Id, JoinSet};
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
@@ -122,7 +123,7 @@ pub async fn serve(
 ) {
     let server = Arc::new(Server { app, limits, hits });
     let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::default();
     let mut shutdown = pin!(shutdown);
     let mut turn = 0;
     loop {
@@ -130,12 +131,14 @@ pub async fn serve(
         tokio::select! {
             biased;
             () = &mut shutdown => break,
-            Some(_) = connections.join_next() => {}
+            () = connections.gone() => {}
             accepted = accept(&listeners, &mut turn) => match accepted {
-                Ok((stream, peer)) if connections.len() >= server.limits.connections => server.refuse(stream, peer),
-                Ok((stream, peer)) => {
-                    connections.spawn(Arc::clone(&server).tcp(stream, peer, graceful.watcher()));
+                Ok((stream, peer)) if connections.make_room(&server) => {
+                    let guard = Guard::new();
+                    let task = Arc::clone(&server).tcp(stream, peer, guard.clone(), graceful.watcher());
+                    connections.spawn(task, guard);
                 }
+                Ok((stream, peer)) => server.refuse(stream, peer),
                 Err(error) => server.accept_failed(&error).await,
             },
         }
@@ -146,11 +149,58 @@ pub async fn serve(
         .is_err()
     {
         debug!(
-            connections = connections.len(),
+            connections = connections.guards.len(),
             "closing connections whose responses took too long to finish"
         );
     }
-    connections.shutdown().await;
+    connections.tasks.shutdown().await;
+}
+
+/// Those that are open.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    guards: HashMap<Id, (Guard, AbortHandle)>,
+}
+
+impl Connections {
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static, guard: Guard) {
+        let task = self.tasks.spawn(task);
+        self.guards.insert(task.id(), (guard, task));
+    }
+
+    /// One has ended; never, while there is none.
+    async fn gone(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => error.id(),
+            None => pending().await,
+        };
+        self.guards.remove(&id);
+    }
+
+    /// Whether there is room for one more, if need be that of one that has only waited.
+    fn make_room(&mut self, server: &Server) -> bool {
+        if self.guards.len() < server.limits.connections {
+            return true;
+        }
+        let waiting = self
+            .guards
+            .iter()
+            .filter_map(|(id, (guard, _))| Some((guard.waiting_since()?, *id)));
+        let longest = waiting.min_by_key(|(since, _)| *since);
+        let yields = longest.filter(|(since, _)| since.elapsed() >= server.limits.yields_after);
+        let Some((_, task)) = yields.and_then(|(_, id)| self.guards.remove(&id)) else {
+            return false;
+        };
+        server.hits.count(Limit::Connections);
+        warn!(
+            limit = server.limits.connections,
+            "too many connections, closing one that waits for its client"
+        );
+        task.abort();
+        true
+    }
 }
 
 /// The next connection on any listener. They take turns at being asked first, so that a busy one does not starve
@@ -205,18 +255,17 @@ impl Server {
         }
     }
 
-    async fn tcp(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+    async fn tcp(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, guard: Guard, watcher: Watcher) {
         // A response is written whole; waiting for more to send would only delay its last packet.
         let _ = stream.set_nodelay(true);
-        self.connection(stream, peer, watcher).await;
+        self.connection(stream, peer, guard, watcher).await;
     }
 
     /// Serves one connection to its end, or to its first broken limit.
-    async fn connection<S>(&self, stream: S, peer: SocketAddr, watcher: Watcher)
+    async fn connection<S>(&self, stream: S, peer: SocketAddr, guard: Guard, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let guard = Guard::new();
         let service = service_fn(|request| self.answer(request, peer, guard.clone()));
         let stream = GuardedStream {
             stream,

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::exchange::Exchange;
 use super::story::Scene;
 use super::*;
-use crate::decode::{AccessDecoder, Format, time};
+use crate::decode::{AccessDecoder, Detection, Format, time};
 use crate::record::{Attempt, Code, Method, Protocol, Request, RequestLine, Scheme};
 
 /// 2026-11-23T20:00:00Z
@@ -152,7 +152,7 @@ fn check_decodes(decoder: &AccessDecoder, exchange: &Exchange) {
     let decode = |line: &[u8], check: &dyn Fn(Request<'_>)| {
         let line = line.strip_suffix(b"\n").unwrap();
         assert!(!line.contains(&b'\n'));
-        check(decoder.decode(line).unwrap().unwrap());
+        check(decoder.decode(line, &mut Detection::default()).unwrap().unwrap());
     };
     let nanos = |millis: u64| millis * 1_000_000;
     decode(&exchange.json(210), &|request| {

@@ -141,14 +141,57 @@ fn the_configuration_is_swapped_between_two_lines() {
 }
 
 #[test]
+fn a_source_is_switched_off_and_on() {
+    let (mut access, dir) = run(&[LINE, b"\n"]);
+    let (on, path) = (Arc::clone(&access.model), dir.path().join("access.log"));
+    let mut config = on.config.clone();
+    config.access.paths.clear();
+    access.swap(Arc::new(Model::new(config).unwrap()));
+    access.pass(now(9), true);
+    let snapshot = access.snapshot(now(9), 0);
+    assert_eq!((snapshot.is_on(), snapshot.files.len()), (false, 0));
+    assert_eq!(snapshot.state.intake, Intake::default());
+
+    access.swap(on);
+    access.pass(now(10), true);
+    fs::write(&path, [LINE, b"\n", LINE, b"\n"].concat()).unwrap();
+    access.pass(now(11), true);
+    let snapshot = access.snapshot(now(11), 0);
+    assert_eq!(
+        (snapshot.is_on(), snapshot.is_complete(now(11))),
+        (true, Some(true))
+    );
+    assert_eq!(access.intake.lines.counted, 1, "from its end again");
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_no_complete_log() {
+    let (mut access, dir) = run(&[LINE, b"\n"]);
+    let mut config = access.model.config.clone();
+    config.access.paths = vec![dir.path().join("nothing.log").to_str().unwrap().to_owned()];
+    access.swap(Arc::new(Model::new(config).unwrap()));
+    access.pass(now(9), true);
+    let snapshot = access.snapshot(now(9), 0);
+    assert_eq!(
+        (
+            snapshot.is_complete(now(9)),
+            access.tail.count(FileState::Missing)
+        ),
+        (None, 1)
+    );
+    assert_eq!(access.intake.lines.counted, 1, "counts stay");
+}
+
+#[test]
 fn an_unfinished_end_is_decoded_or_rejected_as_truncated() {
     let model = model("/nowhere");
     let mut counts = Counts::Access(Tally::new(&model));
-    let mut lines = LineCounts::default();
+    let (mut formats, mut lines) = (Formats::default(), LineCounts::default());
     for end in [LINE, &LINE[..40]] {
         let path = Path::new("/nowhere");
         count(
             &model,
+            &mut formats,
             &mut lines,
             &mut counts,
             path,

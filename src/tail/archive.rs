@@ -97,6 +97,11 @@ impl Archive {
         head.len > 0 && head.begins(&self.pending)
     }
 
+    /// The first [`HEAD_BYTES`] of its content, or all there is; until the first step.
+    pub(super) fn beginning(&self) -> &[u8] {
+        &self.pending
+    }
+
     /// Whether it is known to hold nothing after `offset`, without decompressing it all.
     pub(super) fn ends_at(&self, offset: u64) -> bool {
         self.stated_size

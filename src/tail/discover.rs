@@ -1,5 +1,6 @@
 //! What stands at the configured paths right now.
 
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
+    /// Compiled, where there are wildcards in it.
+    glob: Option<glob::Pattern>,
     /// Looked at before: what appears from now on is new.
     pub looked: bool,
     /// It was said that nothing matches.
@@ -38,6 +41,7 @@ impl Pattern {
     pub fn new(text: &str) -> Self {
         Self {
             text: text.to_owned(),
+            glob: compiled(text),
             looked: false,
             said_missing: false,
         }
@@ -58,15 +62,22 @@ impl Pattern {
         if !has_wildcard(&self.text) {
             return look(Path::new(&self.text)).into_iter().collect();
         }
-        // A validated pattern parses; one that does not matches nothing.
-        let Ok(paths) = glob::glob(&self.text) else {
-            return vec![];
-        };
-        let entry = |entry: glob::GlobResult| match entry {
+        let entry = |entry: Entry| match entry {
             Ok(path) => look(&path),
-            Err(error) => Some((error.path().to_owned(), Found::Unreadable(error.into()))),
+            Err((path, error)) => Some((path, Found::Unreadable(error))),
         };
-        paths.filter_map(entry).collect()
+        expand(&self.text).into_iter().filter_map(entry).collect()
+    }
+
+    /// Whether a file at `path` would be found.
+    pub fn leads_to(&self, path: &Path) -> bool {
+        matches(&self.text, self.glob.as_ref(), path)
+    }
+
+    /// Whether a file in `directory` might be found.
+    pub fn looks_into(&self, directory: &Path) -> bool {
+        let parent = Path::new(&self.text).parent().and_then(Path::to_str);
+        parent.is_some_and(|parent| matches(parent, compiled(parent).as_ref(), directory))
     }
 
     /// The deepest directory that is named without wildcards.
@@ -88,8 +99,94 @@ pub fn parent(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("/")).to_owned()
 }
 
+fn compiled(text: &str) -> Option<glob::Pattern> {
+    // A validated pattern parses.
+    glob::Pattern::new(text).ok().filter(|_| has_wildcard(text))
+}
+
+fn matches(text: &str, glob: Option<&glob::Pattern>, path: &Path) -> bool {
+    // As `expand` does: no wildcard but ** stands for a slash.
+    let by_directories = glob::MatchOptions {
+        require_literal_separator: true,
+        ..glob::MatchOptions::new()
+    };
+    match glob {
+        Some(glob) => glob.matches_with(&path.to_string_lossy(), by_directories),
+        None => Path::new(text) == path,
+    }
+}
+
 fn has_wildcard(text: &str) -> bool {
     text.contains(['*', '?', '['])
+}
+
+/// A path, or a directory that could not be looked into.
+type Entry = Result<PathBuf, (PathBuf, io::Error)>;
+
+/// What an absolute pattern may stand for, in order of names; what has no wildcards after the last one with some need not
+/// be there. Not by `glob::glob`, which passes over names that are not UTF-8 without a word.
+pub(super) fn expand(pattern: &str) -> Vec<Entry> {
+    let mut entries = vec![Ok(PathBuf::from("/"))];
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        let step = |entry: Entry| match entry {
+            Ok(directory) if part == "**" => subdirectories(directory),
+            Ok(directory) if has_wildcard(part) => children(&directory, part),
+            Ok(directory) => vec![Ok(directory.join(part))],
+            failed => vec![failed],
+        };
+        entries = entries.into_iter().flat_map(step).collect();
+    }
+    entries
+}
+
+/// What stands in a directory under a name that matches.
+fn children(directory: &Path, part: &str) -> Vec<Entry> {
+    // A validated pattern parses; one that does not matches nothing.
+    let Ok(pattern) = glob::Pattern::new(part) else {
+        return vec![];
+    };
+    let names = match names(directory) {
+        Ok(names) => names,
+        Err(error) => return vec![Err((directory.to_owned(), error))],
+    };
+    let matching = names
+        .into_iter()
+        .filter(|name| pattern.matches(&name.to_string_lossy()));
+    matching.map(|name| Ok(directory.join(name))).collect()
+}
+
+/// The directory and all below it, but through no symbolic link: it may lead back.
+fn subdirectories(directory: PathBuf) -> Vec<Entry> {
+    let below = match names(&directory) {
+        Ok(names) => names,
+        Err(error) => return vec![Err((directory, error))],
+    };
+    let below = below
+        .into_iter()
+        .map(|name| directory.join(name))
+        .filter(|path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()));
+    let below: Vec<Entry> = below.flat_map(subdirectories).collect();
+    [Ok(directory)].into_iter().chain(below).collect()
+}
+
+/// In order; none where there is no directory.
+fn names(directory: &Path) -> io::Result<Vec<OsString>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if is_absent(&error) => return Ok(vec![]),
+        entries => entries?,
+    };
+    let mut names = entries
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect::<io::Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 fn look(path: &Path) -> Option<(PathBuf, Found)> {
@@ -97,7 +194,7 @@ fn look(path: &Path) -> Option<(PathBuf, Found)> {
         Ok(metadata) if metadata.is_file() => Found::File(metadata),
         Ok(metadata) if is_null(&metadata) => Found::Discarded,
         Ok(_) => Found::Unreadable(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) if is_absent(&error) => return None,
         Err(error) => Found::Unreadable(error),
     };
     Some((path.to_owned(), found))
@@ -114,6 +211,8 @@ fn is_null(metadata: &Metadata) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
@@ -123,6 +222,54 @@ mod tests {
         assert_eq!(base("/opt/bongo/logs/*/main.log"), "/opt/bongo/logs");
         assert_eq!(base("/*"), "/");
         assert_eq!(base("/access.log"), "/");
+    }
+
+    #[test]
+    fn expansion() {
+        let dir = tempfile::tempdir().unwrap();
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"n\xff"));
+        for path in ["b/main.log", "a/main.log", "a/deep/er/x.log", ".h/main.log"].map(Path::new) {
+            fs::create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(path), "").unwrap();
+        }
+        fs::create_dir(dir.path().join(odd)).unwrap();
+        fs::write(dir.path().join(odd).join("main.log"), "").unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("a/loop")).unwrap();
+        let check = |pattern: &str, expect: &[&str]| {
+            let pattern = format!("{}/{pattern}", dir.path().display());
+            let found = Pattern::new(&pattern).find();
+            let found = found.iter().filter(|(_, found)| matches!(found, Found::File(_)));
+            let names = found.map(|(path, _)| {
+                path.strip_prefix(dir.path())
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned()
+            });
+            assert_eq!(names.collect::<Vec<_>>(), expect, "{pattern}");
+        };
+        check(
+            "*/main.log",
+            &[".h/main.log", "a/main.log", "b/main.log", "n\u{fffd}/main.log"],
+        );
+        check("n*/*.log", &["n\u{fffd}/main.log"]);
+        check("[ab]/m?in.log", &["a/main.log", "b/main.log"]);
+        check("a/**/*.log", &["a/main.log", "a/deep/er/x.log"]);
+        check("nowhere/*", &[]);
+        check("file/*", &[]);
+        check("f*/x", &[]);
+    }
+
+    #[test]
+    fn what_a_pattern_leads_to() {
+        let leads = |text, path: &str| Pattern::new(text).leads_to(Path::new(path));
+        assert!(leads("/logs/a.log", "/logs/a.log") && !leads("/logs/a.log", "/logs/a.log.1"));
+        assert!(leads("/logs/*.log", "/logs/a.log") && !leads("/logs/*.log", "/logs/b/a.log"));
+        assert!(leads("/logs/**/a.log", "/logs/b/c/a.log"));
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"/logs/n\xff.log"));
+        assert!(Pattern::new("/logs/*.log").leads_to(odd));
+        assert!(Pattern::new("/logs/*/main.log").looks_into(Path::new("/logs/a")));
+        assert!(!Pattern::new("/logs/a/main.log").looks_into(Path::new("/logs/b")));
     }
 
     #[test]

@@ -196,13 +196,28 @@ impl Follower {
     pub fn is_copied_in(&self, file: &File, size: u64) -> io::Result<bool> {
         let own_size = self.file.metadata()?.len();
         let is_cut = own_size < self.position.offset || !self.position.fits(&self.file, own_size)?;
-        if is_cut || size > HEAD_BYTES as u64 {
+        let by_position = size > HEAD_BYTES as u64 && self.position.has_head();
+        if is_cut || by_position {
             let may_be = is_cut || size <= own_size;
             return Ok(may_be && self.position.has_head() && self.position.fits(file, size)?);
         }
+        // It may have been empty when it was last read.
         let (mut own, mut other) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
         let (own_len, len) = (read_head(&self.file, &mut own)?, read_head(file, &mut other)?);
-        Ok(len <= own_len && other[..len] == own[..len])
+        Ok(size <= own_size && len <= own_len && other[..len] == own[..len])
+    }
+
+    /// Whether other content, of which this is the beginning, begins as this file does; or did when it was last read.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn begins(&self, content: &[u8]) -> io::Result<bool> {
+        if self.position.has_head() {
+            return Ok(self.position.head.begins(content));
+        }
+        let mut own = [0; HEAD_BYTES];
+        let len = read_head(&self.file, &mut own)?;
+        Ok(len > 0 && content.starts_with(&own[..len]))
     }
 
     /// Whether no name leads to the file any more.

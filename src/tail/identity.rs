@@ -142,7 +142,7 @@ pub enum Role {
 }
 
 /// A path that is not UTF-8 is only less well remembered; it must not keep everything else from being saved.
-pub(super) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 

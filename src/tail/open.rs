@@ -115,12 +115,13 @@ impl Tail {
             Some((blocked, size)) if blocked == id => {
                 self.first_position(&file, id, size.min(metadata.len()))?
             }
-            _ if old => {
-                self.remember_siblings(path);
-                self.first_position(&file, id, metadata.len())?
-            }
+            // Known even where its path is new: the path was another then, or was away for a while.
             _ => match self.resumed(&file, id, metadata.len())? {
                 Some(position) => position,
+                None if old => {
+                    self.remember_siblings(path);
+                    self.first_position(&file, id, metadata.len())?
+                }
                 None => Position::beginning(&file, id)?,
             },
         };
@@ -138,7 +139,7 @@ impl Tail {
         }
     }
 
-    /// Our position in a file that we held before, or that was old at the first start. After a restart the
+    /// Our position in a file that we held before, or that was old when we first saw it. After a restart the
     /// content alone may tell, since device numbers change over a reboot; otherwise a file that only looks like
     /// one we had is another.
     fn resumed(&mut self, file: &File, id: FileId, size: u64) -> io::Result<Option<Position>> {
@@ -157,7 +158,7 @@ impl Tail {
     }
 
     /// Rotated copies that were there before us are old: one that is moved to a followed path later is not news.
-    fn remember_siblings(&mut self, path: &Path) {
+    pub(super) fn remember_siblings(&mut self, path: &Path) {
         let limit = self.options.line_bytes;
         for sibling in Siblings::default().of(path, &self.options.rotated) {
             let (id, size) = (FileId::from(&sibling.metadata), sibling.metadata.len());

@@ -163,6 +163,7 @@ impl Tail {
         configured
             .chain(followed)
             .chain(self.known.iter().map(|bookmark| bookmark.path.clone()))
+            .filter(|path| self.is_wanted(path))
             .collect()
     }
 
@@ -253,13 +254,11 @@ impl Tail {
         sibling.must_be(archive.position.id)?;
         let mut known = self.find_archived(&archive, Expected::Only);
         if known.is_none() {
-            if self
-                .followers
-                .iter()
-                .any(|follower| archive.begins_with(&follower.position.head))
-            {
-                self.rescan = true;
-                return Ok(());
+            for follower in &self.followers {
+                if follower.begins(archive.beginning())? {
+                    self.rescan = true;
+                    return Ok(());
+                }
             }
             known = self.find_archived(&archive, Expected::OrDone);
         }

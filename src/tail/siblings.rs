@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::discover::parent;
+use super::discover::{expand, parent};
 use super::identity::FileId;
 use crate::record::UnixMillis;
 
@@ -81,11 +81,7 @@ impl Siblings {
             .entry(directory.clone())
             .or_insert_with(|| list(&directory));
         let beside = names.iter().map(|other| directory.join(other));
-        let elsewhere = rotated
-            .iter()
-            .filter_map(|pattern| glob::glob(pattern).ok())
-            .flatten()
-            .flatten();
+        let elsewhere = rotated.iter().flat_map(|pattern| expand(pattern)).flatten();
         let mut siblings: Vec<Sibling> = beside
             .chain(elsewhere)
             .filter(|other| {

@@ -70,10 +70,7 @@ impl Bench {
     }
 
     fn gzip(&self, name: &str) {
-        let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
-        encoder.write_all(&fs::read(self.at(name)).unwrap()).unwrap();
-        fs::write(self.at(&format!("{name}.gz")), encoder.finish().unwrap()).unwrap();
-        fs::remove_file(self.at(name)).unwrap();
+        gzip(&self.at(name));
     }
 
     fn copytruncate(&self, from: &str, to: &str) {
@@ -87,13 +84,20 @@ impl Bench {
     }
 
     fn pass(&mut self) -> Vec<String> {
+        self.pass_while(|_| {})
+    }
+
+    /// One pass, at each of whose lines something happens in the directory.
+    fn pass_while(&mut self, mut happens: impl FnMut(&Path)) -> Vec<String> {
         self.now += SWEEP;
         let mut lines = vec![];
         let now = Now {
             elapsed: self.now,
             ..Clock::start().now()
         };
+        let dir = self.dir.path();
         self.last = self.tail.poll(now, true, &mut |_, line| {
+            happens(dir);
             lines.push(match line {
                 Line::Complete(bytes) => String::from_utf8_lossy(bytes).into_owned(),
                 Line::TooLong => "TOO LONG".into(),
@@ -116,6 +120,13 @@ impl Bench {
     fn rotations(&self) -> [u64; Rotation::COUNT] {
         self.last.rotations
     }
+}
+
+fn gzip(path: &Path) {
+    let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    encoder.write_all(&fs::read(path).unwrap()).unwrap();
+    fs::write(format!("{}.gz", path.display()), encoder.finish().unwrap()).unwrap();
+    fs::remove_file(path).unwrap();
 }
 
 const NOTHING: [&str; 0] = [];
@@ -721,4 +732,41 @@ fn an_empty_log_over_restarts_is_no_loss() {
     assert_eq!(bench.lines, ["1"]);
 }
 
+/// Opened while it is empty, and rotated before the same pass looks for what was rotated.
+#[test]
+fn rotated_within_the_pass_that_opened_it() {
+    let compressed = |dir: &Path| {
+        fs::rename(dir.join("a.log"), dir.join("a.log.1")).unwrap();
+        gzip(&dir.join("a.log.1"));
+    };
+    let copied = |dir: &Path| {
+        fs::copy(dir.join("a.log"), dir.join("a.log.1")).unwrap();
+    };
+    let rotations: [&dyn Fn(&Path); 2] = [&compressed, &copied];
+    for rotate in rotations {
+        for count in [3, 300] {
+            let mut bench = Bench::new("*.log", ReadFrom::End);
+            assert_eq!(bench.poll(), NOTHING);
+            bench.append("a.log", "");
+            // Opened after it, and read after it.
+            bench.append("b.log", "other\n");
+            let mut lines = bench.pass_while(|dir| {
+                fs::write(dir.join("a.log"), many(0..count)).unwrap();
+                rotate(dir);
+            });
+            lines.extend(bench.poll());
+            fs::write(bench.at("a.log"), "").unwrap();
+            bench.append("a.log", "next\n");
+            for _ in 0..8 {
+                lines.extend(bench.poll());
+            }
+            let mut expect = vec!["other".to_owned()];
+            expect.extend(many(0..count).lines().map(str::to_owned));
+            expect.push("next".into());
+            assert_eq!(lines, expect, "{count}");
+        }
+    }
+}
+
 mod model;
+mod options;

@@ -8,8 +8,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{CodeCounts, Histogram, Room};
 use crate::clock::Now;
-use crate::decode::DurationUnit;
 use crate::model::Model;
+use crate::record::DurationUnit;
 use crate::record::{AppRequest, Code, Event, EventKind, Level, Method, Nanos, UnixMillis, Unmeasured};
 use crate::route::RouteId;
 
@@ -169,12 +169,13 @@ impl AppTally {
         }
     }
 
-    /// The same counts under another configuration: routes that still exist go on, new ones start at zero. So do
-    /// durations whose unit changed, since they were not what they said.
-    pub fn carried_over(self, model: &Model) -> Self {
+    /// The same counts under another configuration: directories and routes that still exist go on, new ones start at
+    /// zero. So do durations whose unit changed, since they were not what they said.
+    pub fn carried_over(self, model: &Model, exists: impl Fn(&[u8]) -> bool) -> Self {
         let mut fresh = Self::new(model);
         let measured = self.unit == fresh.unit;
-        for old in self.logs {
+        let kept = |log: &LogTally| log.is_overflow() || exists(&log.directory);
+        for old in self.logs.into_iter().filter(kept) {
             fresh.room.reserve(LogTally::series(model));
             let mut log = LogTally::new(model, &old.directory, old.id.clone());
             for route in &mut log.routes {

@@ -162,6 +162,7 @@ fn retries_are_split_and_group_names_are_no_tries() {
             addresses: addresses.as_bytes().into(),
             codes: codes.as_bytes().into(),
             durations: b"0.001".as_slice().into(),
+            ..Attempts::default()
         },
         ..get("/")
     };

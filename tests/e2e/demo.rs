@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bingo_exporter::config::{Config, Overrides};
+use bingo_exporter::decode::Detection;
 use bingo_exporter::model::Model;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -57,9 +58,9 @@ fn it_shows_figures_and_leaves_nothing_behind() {
 fn counts(log: &Path, lines: u64) -> BTreeMap<[String; 3], u64> {
     let model = Model::new(Config::load(None, &Overrides::default()).unwrap()).unwrap();
     let content = fs::read(log).unwrap();
-    let mut counts = BTreeMap::new();
+    let (mut counts, mut format) = (BTreeMap::new(), Detection::default());
     for line in content.split(|byte| *byte == b'\n').take(lines as usize) {
-        let request = model.decoder.decode(line).unwrap().unwrap();
+        let request = model.decoder.decode(line, &mut format).unwrap().unwrap();
         let row = &model.routes.rows[model.routes.resolve(request.line.as_ref())];
         let key = [
             row.route.to_string(),

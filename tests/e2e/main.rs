@@ -4,11 +4,17 @@
 //! A missing program fails the tests that need it and names the package; `make setup` installs them all.
 #![cfg(test)]
 
+mod check;
 mod demo;
 mod exposition;
 mod nginx;
+mod own_log;
 mod page;
 mod process;
+mod service;
+mod restart;
+mod reload;
+mod proxies;
 mod stand_in;
 mod stand_ins;
 mod support;

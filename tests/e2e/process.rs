@@ -132,6 +132,13 @@ fn bad_usage_and_bad_configuration_are_2_and_one_line() {
         "endpoints:\n  - {method: GET, path: /a, objectives: {availability: 99}}\n",
     );
     check(&["--config.file", &ratio], &[&ratio, ":2:", "availability"]);
+    let series = file("series.yaml", "error_codes: [5xx]\nlimits: {series: 100}\n");
+    for print in [&[][..], &["--config.print"]] {
+        check(
+            &[&["--config.file", &*series], print].concat(),
+            &[&format!("{series}:2:18: "), "limits.series is 100", "endpoints"],
+        );
+    }
     let broken = file("broken.yaml", "endpoints: [\n");
     check(&["--config.file", &broken], &[&broken]);
 }
@@ -170,21 +177,6 @@ fn term_ends_it_with_0_as_soon_as_it_listens() {
         let (code, said) = exporter.end(Signal::TERM);
         assert_eq!(code, Some(0), "{said}");
     }
-}
-
-#[test]
-fn hup_changes_nothing() {
-    let place = Place::new();
-    let exporter = place.follow(&[]);
-    exporter.signal(Signal::HUP);
-    wait_until("a word about the signal", DEADLINE, || {
-        exporter.said().contains("SIGHUP")
-    });
-    place.write(1);
-    assert_eq!(
-        exporter.metrics().value("bingo_exporter_lines_total", &COUNTED),
-        Some(1.0)
-    );
 }
 
 /// What was on disk at the start is shown whole or not at all: half of it would look like a burst.
@@ -243,6 +235,28 @@ fn the_printed_configuration_is_one() {
 }
 
 #[test]
+fn health_asks_the_running_exporter() {
+    let place = Place::new();
+    let health = |address: &str| {
+        let output = run_to_end(&["health", "--web.listen-address", address]);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let exporter = place.follow(&["--web.listen-address", ":0"]);
+    let address = format!(":{}", exporter.address.port());
+    for address in [&*address, &exporter.address.to_string()] {
+        assert_eq!(health(address), (Some(0), "ready\n".into()));
+    }
+    exporter.end(Signal::TERM);
+    let (code, said) = health(&address);
+    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+    assert!(
+        said.contains(&address) && said.contains("is the exporter running"),
+        "{said}"
+    );
+}
+
+#[test]
 fn paths_and_methods() {
     let place = Place::new();
     let exporter = place.follow(&[]);
@@ -256,7 +270,7 @@ fn paths_and_methods() {
         let allow = post.header("allow").unwrap();
         assert!(allow.contains("GET") && allow.contains("HEAD"), "{path}: {allow}");
     }
-    for path in ["/nope", "/metrics/", "/-/", "/-/reload"] {
+    for path in ["/nope", "/metrics/", "/-/", "/-/reload/"] {
         assert_eq!(ask("GET", path).status, 404, "{path}");
     }
 }

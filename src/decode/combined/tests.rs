@@ -71,6 +71,7 @@ fn named_trailing_fields() {
                 addresses: b"a:1, b:2".into(),
                 codes: b"502, 200".into(),
                 durations: b"0.001, 0.120".into(),
+                ..Attempts::default()
             },
             ..request
         },

@@ -40,6 +40,7 @@ fn nginx_with_a_request_line() {
             addresses: b"10.0.0.1:80, 10.0.0.2:80".into(),
             codes: b"502, 200".into(),
             durations: b"0.001, 0.120".into(),
+            ..Attempts::default()
         },
         time: Some(1_701_285_884_000),
         ..get("/api/movie/5?x=y")
@@ -58,6 +59,7 @@ fn nginx_with_variables() {
             addresses: b"unix:/run/x.sock".into(),
             codes: b"504".into(),
             durations: b"0.39".into(),
+            ..Attempts::default()
         },
         time: Some(1_701_296_684_123),
         ..status(504)

@@ -19,6 +19,7 @@ fn patient() -> Limits {
         write_stall: NEVER,
         response_time: NEVER,
         shutdown: NEVER,
+        yields_after: NEVER,
         ..Limits::default()
     }
 }
@@ -376,6 +377,47 @@ async fn the_connection_over_the_limit_is_refused_and_a_freed_place_taken() {
         .await
         .ends_with("hello")
     {}
+}
+
+#[tokio::test]
+async fn those_that_only_wait_give_way() {
+    let (reached, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let handler = {
+        let (reached, go) = (Arc::clone(&reached), Arc::clone(&go));
+        move || async move {
+            reached.notify_one();
+            go.notified().await;
+            "done"
+        }
+    };
+    let limits = Limits {
+        connections: 3,
+        yields_after: Duration::ZERO,
+        ..patient()
+    };
+    let server = start(hello().route("/slow", get(handler)), limits);
+    let slow = server
+        .send(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await;
+    reached.notified().await;
+    let mut idle = server.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    one(&mut idle, "hello").await;
+    let unfinished = server.send(b"GET / HTTP/1.1\r\n").await;
+    let mut silent = vec![];
+    for _ in 0..10 {
+        let text = rest(server.send(b"GET / HTTP/1.0\r\n\r\n").await).await;
+        assert!(text.ends_with("hello"), "{text}");
+        // It has left its place, which is taken before the next comes.
+        silent.push(server.connect().await);
+    }
+    assert!(server.hits.of(Limit::Connections) >= 10);
+    assert_eq!(rest(idle).await, "");
+    assert_eq!(rest(unfinished).await, "");
+    go.notify_one();
+    assert!(
+        rest(slow).await.ends_with("\r\n\r\ndone"),
+        "who is answered stays"
+    );
 }
 
 #[tokio::test]

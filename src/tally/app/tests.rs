@@ -214,7 +214,7 @@ fn timed(duration: Option<Result<Nanos, Unmeasured>>) -> Event<'static> {
 
 #[test]
 fn another_configuration() {
-    use crate::decode::DurationUnit::{Milliseconds, Seconds};
+    use crate::record::DurationUnit::{Milliseconds, Seconds};
     let old = model(|config| config.app.duration_unit = Some(Milliseconds));
     let mut tally = AppTally::new(&old);
     let (log, _) = tally.sight(&old, b"/a/x", Some(b"x"));
@@ -240,12 +240,12 @@ fn another_configuration() {
             .sum::<u64>()
     };
 
-    assert_eq!(tally.clone().carried_over(&old), tally);
+    assert_eq!(tally.clone().carried_over(&old, |_| true), tally);
     let fewer = model(|config| {
         config.app.duration_unit = Some(Milliseconds);
         config.endpoints.retain(|endpoint| endpoint.path == "/");
     });
-    let carried = tally.clone().carried_over(&fewer);
+    let carried = tally.clone().carried_over(&fewer, |_| true);
     assert_eq!((durations(&carried), counted(&carried)), (1, 2));
     assert_eq!(carried.logs[0].routes.len(), 3, "/, other and unknown");
     assert_eq!(
@@ -253,11 +253,13 @@ fn another_configuration() {
         (1, true)
     );
     let other_unit = model(|config| config.app.duration_unit = Some(Seconds));
-    let carried = tally.carried_over(&other_unit);
+    let carried = tally.clone().carried_over(&other_unit, |_| true);
     assert_eq!(
         (durations(&carried), counted(&carried), carried.unmeasured),
         (0, 2, [0; Unmeasured::COUNT])
     );
+    // A heartbeat that nobody reads any more must not be shown as one that stopped.
+    assert!(tally.carried_over(&old, |_| false).logs.is_empty());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! has happened by then.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long anything may take before its test fails: far more than it needs on a busy machine, and no test
 /// that passes ever waits for it.
@@ -45,6 +45,15 @@ pub(crate) fn pause(duration: Duration) {
 /// Lets time pass up to a moment: the pace of a writer, which must not drift.
 pub(crate) fn pause_until(moment: Instant) {
     pause(moment.saturating_duration_since(now()));
+}
+
+/// Unix time in seconds, to compare with what others note.
+#[expect(clippy::disallowed_methods, reason = "tests are an edge of the program")]
+pub(crate) fn unix_now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64()
 }
 
 /// For measuring how long something took.

@@ -106,6 +106,13 @@ impl Exporter {
         self.process.signal(signal);
     }
 
+    /// Kills it: nothing is said or saved any more.
+    #[track_caller]
+    pub(crate) fn end_at_once(&mut self) -> Option<i32> {
+        self.process.signal(Signal::KILL);
+        self.process.wait()
+    }
+
     /// Asks it to end and waits: the exit code and all it said.
     #[track_caller]
     pub(crate) fn end(mut self, signal: Signal) -> (Option<i32>, String) {
@@ -147,7 +154,7 @@ pub(crate) fn run_to_end(args: &[&str]) -> Output {
 }
 
 /// Where it listens, from its log: a logfmt line with `msg=listening` and `address=127.0.0.1:PORT`.
-fn listening(log: &str) -> Option<SocketAddr> {
+pub(crate) fn listening(log: &str) -> Option<SocketAddr> {
     let line = log
         .lines()
         .find(|line| line.contains("msg=listening") || line.contains("msg=\"listening\""))?;

@@ -100,6 +100,15 @@ impl Exposition {
         self.samples.len()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// The name of each sample.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.samples.keys().map(|(name, _)| name.as_str())
+    }
+
     /// One line for each sample that only one of the two has, or has with another value. Empty if they are equal.
     pub(crate) fn difference(&self, other: &Self) -> String {
         let mut text = String::new();

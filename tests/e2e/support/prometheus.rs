@@ -24,9 +24,15 @@ impl Prometheus {
     /// Starts it, scraping one target every second.
     #[track_caller]
     pub(crate) fn start(target: SocketAddr) -> Self {
+        Self::start_every(1, target)
+    }
+
+    /// Starts it, scraping one target every so many seconds, with as much patience.
+    #[track_caller]
+    pub(crate) fn start_every(seconds: u64, target: SocketAddr) -> Self {
         let dir = TempDir::new().unwrap();
         let configuration = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+            "global: {{scrape_interval: {seconds}s, scrape_timeout: {seconds}s}}\n\
              scrape_configs: [{{job_name: bingo-exporter, static_configs: [{{targets: ['{target}']}}]}}]\n"
         );
         fs::write(dir.path().join("prometheus.yml"), configuration).unwrap();
@@ -43,25 +49,53 @@ impl Prometheus {
     /// An instant query; names as they are, without what Prometheus adds to identify the target.
     #[track_caller]
     pub(crate) fn query(&self, query: &str) -> Exposition {
-        let path = format!("/api/v1/query?query={}", percent_encoded(query));
-        let response = http::ask(self.address, "GET", &path, &[]);
-        let answer: Value = serde_json::from_slice(&response.body).unwrap();
+        self.ask(&format!("query={}", percent_encoded(query)))
+    }
+
+    /// The same at another time, in Unix seconds.
+    #[track_caller]
+    pub(crate) fn query_at(&self, time: f64, query: &str) -> Exposition {
+        self.ask(&format!("time={time}&query={}", percent_encoded(query)))
+    }
+
+    fn ask(&self, parameters: &str) -> Exposition {
         let mut exposition = Exposition::default();
-        for sample in answer["data"]["result"]
-            .as_array()
-            .unwrap_or_else(|| panic!("{query}: {answer}"))
-        {
-            let mut labels: Labels = serde_json::from_value(sample["metric"].clone()).unwrap();
+        for series in self.results(parameters) {
+            let mut labels: Labels = serde_json::from_value(series["metric"].clone()).unwrap();
             let name = labels.remove("__name__").unwrap_or_default();
             labels.retain(|label, _| label != "job" && label != "instance");
-            let value = sample["value"][1]
-                .as_str()
-                .and_then(|value| value.parse().ok())
-                .unwrap();
-            exposition.insert(name, labels, value);
+            exposition.insert(name, labels, sample(&series["value"]).1);
         }
         exposition
     }
+
+    /// All samples of the only series that matches, each with its time in Unix seconds.
+    ///
+    /// # Panics
+    /// If there is another number of series.
+    #[track_caller]
+    pub(crate) fn samples(&self, selector: &str) -> Vec<(f64, f64)> {
+        let results = self.results(&format!("query={}", percent_encoded(&format!("{selector}[1h]"))));
+        assert_eq!(results.len(), 1, "{selector}: {results:?}");
+        let values = results[0]["values"].as_array().unwrap();
+        values.iter().map(sample).collect()
+    }
+
+    #[track_caller]
+    fn results(&self, parameters: &str) -> Vec<Value> {
+        let response = http::ask(self.address, "GET", &format!("/api/v1/query?{parameters}"), &[]);
+        let answer: Value = serde_json::from_slice(&response.body).unwrap();
+        let results = answer["data"]["result"].as_array();
+        results
+            .unwrap_or_else(|| panic!("{parameters}: {answer}"))
+            .clone()
+    }
+}
+
+/// Time and value.
+fn sample(pair: &Value) -> (f64, f64) {
+    let value = pair[1].as_str().and_then(|value| value.parse().ok());
+    (pair[0].as_f64().unwrap(), value.unwrap())
 }
 
 fn try_start(dir: &Path) -> Option<(Process, SocketAddr)> {

@@ -248,9 +248,12 @@ fn read_request(stream: &TcpStream) -> io::Result<Asked> {
         let Some((name, value)) = line.trim_end().split_once(": ") else {
             break;
         };
+        // Some proxies write names in small letters.
         match name {
-            ANSWER => asked.answer = read_answer(value).ok_or(ErrorKind::InvalidData)?,
-            ID => asked.id = value.parse().ok(),
+            _ if name.eq_ignore_ascii_case(ANSWER) => {
+                asked.answer = read_answer(value).ok_or(ErrorKind::InvalidData)?
+            }
+            _ if name.eq_ignore_ascii_case(ID) => asked.id = value.parse().ok(),
             _ if name.eq_ignore_ascii_case("content-length") => body = value.parse().unwrap_or(0),
             _ => {}
         }
