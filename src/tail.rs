@@ -38,8 +38,9 @@ pub const SWEEP: Duration = Duration::from_secs(1);
 /// How long a renamed file must be quiet, while its successor grows, before it is let go.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Bytes one pass reads, so that a scrape or a stop is heard while gigabytes are caught up.
-const PASS_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes one pass reads, so that a scrape or a stop is heard while gigabytes are caught up, on a machine that leaves us
+/// a twentieth of a core, too.
+const PASS_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Files remembered after they were let go, so that one moved back is not counted again.
 const KNOWN_FILES: usize = 1000;

@@ -6,13 +6,14 @@ cd "$(dirname "$0")/../.."
 
 work=$PWD/target/deploy
 base=$work/bookworm
-programs=systemd,systemd-sysv,dbus,curl,nginx-light,python3,python3-apt,prometheus,prometheus-alertmanager
+# procps for Debian's prometheus.service, which reloads by kill.
+programs=systemd,systemd-sysv,dbus,procps,curl,nginx-light,python3,python3-apt,prometheus,prometheus-alertmanager
 
-if [[ ! -e $base/done ]]; then
+if [[ $(cat "$base/holds" 2> /dev/null) != "$programs" ]]; then
 	rm -rf "$base"
 	mkdir -p "$work"
 	debootstrap --variant=minbase --include=$programs bookworm "$base"
-	touch "$base/done"
+	echo "$programs" > "$base/holds"
 fi
 
 tree=$(mktemp -d "$work/tree.XXXXXX")
@@ -21,15 +22,17 @@ trap 'rm -rf --one-file-system "$tree"' EXIT
 cp -a --reflink=auto "$base/." "$tree"
 mkdir "$tree/test"
 # The older one differs in its version alone, so that the upgrade is what is tested.
-cargo deb --quiet --no-build --no-strip --deb-version 0.0.1-1 --output "$tree/test/old.deb"
-cargo deb --quiet --no-build --no-strip --output "$tree/test/new.deb"
-lintian --fail-on error,warning --info "$tree/test/new.deb"
+target/cargo-deb/bin/cargo-deb deb --quiet --no-build --no-strip --deb-version 0.0.1-1 --output "$tree/test/old.deb"
+target/cargo-deb/bin/cargo-deb deb --quiet --no-build --no-strip --output "$tree/test/new.deb"
+# No address is published, and it is not for upload to Debian.
+lintian --allow-root --fail-on error,warning \
+	--suppress-tags initial-upload-closes-no-bugs,bogus-mail-host,bogus-mail-host-in-debian-changelog \
+	"$tree/test/new.deb"
 
 cp -r deploy/tests/inside "$tree/test/inside"
 cp -r deploy/ansible "$tree/test/ansible"
+cp -r alerts/rules "$tree/test/rules"
 cp "$tree/test/inside/deploy-test.service" "$tree/etc/systemd/system/"
-ln -sf /usr/bin/true "$tree/usr/sbin/policy-rc.d.unused"
-rm "$tree/usr/sbin/policy-rc.d.unused"
 systemd-nspawn --quiet --directory "$tree" --register=no --keep-unit --private-network --link-journal=no \
 	--console=pipe --bind-ro="$PWD/target/venv" --setenv=VENV="$PWD/target/venv" \
 	--boot systemd.unit=deploy-test.service < /dev/null > "$work/console" 2>&1 || true

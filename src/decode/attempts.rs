@@ -61,13 +61,14 @@ fn is_server(name: &[u8]) -> bool {
 }
 
 /// The entries of a list, separated by `,` (next try) or ` : ` (redirect to another group; nginx ends a list with it
-/// where nothing was tried there). The colon must stand alone: addresses are full of others.
+/// where nothing was tried there).
 fn entries(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let lone = |at: usize| {
-        let before = at.checked_sub(1).map(|at| list[at]);
-        matches!((before, list.get(at + 1)), (None | Some(b' '), None | Some(b' ')))
-    };
-    let mut separators = memchr2_iter(b',', b':', list).filter(move |at| list[*at] == b',' || lone(*at));
+    // Most lists have one entry. Only a redirect's separator begins with a space, and with it a list may begin or end.
+    let several = list
+        .iter()
+        .fold(false, |several, byte| several | matches!(byte, b',' | b' '))
+        || list == b":";
+    let mut separators = several.then(|| separators(list)).into_iter().flatten();
     let mut next = Some(0);
     std::iter::from_fn(move || {
         let from = next?;
@@ -75,6 +76,15 @@ fn entries(list: &[u8]) -> impl Iterator<Item = &[u8]> {
         next = end.map(|end| end + 1);
         Some(list[from..end.unwrap_or(list.len())].trim_ascii())
     })
+}
+
+/// Where the separators of a list are. The colon must stand alone: addresses are full of others.
+fn separators(list: &[u8]) -> impl Iterator<Item = usize> {
+    let lone = |at: usize| {
+        let before = at.checked_sub(1).map(|at| list[at]);
+        matches!((before, list.get(at + 1)), (None | Some(b' '), None | Some(b' ')))
+    };
+    memchr2_iter(b',', b':', list).filter(move |at| list[*at] == b',' || lone(*at))
 }
 
 #[cfg(test)]

@@ -102,16 +102,18 @@ impl Detection {
     }
 
     /// Reads a line with the format it is known to have, or with the first that claims it. `readers` are in the order
-    /// of [`Known`].
+    /// of [`Known`], and `read` reads with one of them.
+    #[inline]
     pub(super) fn decode<'a>(
         &mut self,
         readers: &[Reader],
         line: &'a [u8],
+        read: impl FnOnce(&Reader, &'a [u8]) -> Result<Option<Request<'a>>, Reject>,
     ) -> Result<Option<Request<'a>>, Reject> {
         let Some(known) = self.known else {
             return self.decide(readers, line);
         };
-        let read = readers[known as usize].read(line);
+        let read = read(&readers[known as usize], line);
         match read {
             Ok(_) => self.misses = self.misses.saturating_sub(1),
             Err(_) => self.misses += 1,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::keys::{Keys, Slots, Wanted};
+use super::layout::{self, Layout};
 use super::request::{self, Units};
 use super::splitter::{Shape, Splitter};
 use super::{Field, json, nginx};
@@ -17,6 +18,8 @@ pub(super) struct Dialect {
     signature: &'static [Field],
     skip: fn(&Slots<'_, '_>) -> bool,
     finish: Finish,
+    /// Nothing but the fields of a line counts, in seconds.
+    plain: bool,
 }
 
 /// The last word on a request: what this proxy says in its own way.
@@ -36,6 +39,7 @@ impl Dialect {
             signature,
             skip: |_| false,
             finish: |_, request| request,
+            plain: false,
         }
     }
 
@@ -51,7 +55,20 @@ impl Dialect {
 
     /// JSON of nobody in particular: nginx with keys the operator chose.
     pub(super) fn any(fields: &BTreeMap<Field, String>) -> Self {
-        Self::new(fields, Field::aliases, Units::SECONDS, &[])
+        Self {
+            plain: true,
+            ..Self::new(fields, Field::aliases, Units::SECONDS, &[])
+        }
+    }
+
+    /// Whether lines may be read by their layout.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// How a line like this one may be read without its being parsed.
+    pub(super) fn layout(&self, line: &[u8]) -> Option<Layout> {
+        self.plain.then(|| layout::json(line, &self.keys)).flatten()
     }
 
     pub(super) fn read<'a>(&self, line: &'a [u8]) -> Result<Option<Request<'a>>, Reject> {

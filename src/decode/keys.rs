@@ -33,6 +33,18 @@ impl Wanted for Field {
     }
 }
 
+/// What a line says, field by field.
+pub(super) trait Said<'a, F> {
+    /// The values for a field that are not empty, best first.
+    fn all(&self, field: F) -> impl Iterator<Item = Text<'a>>;
+
+    /// The best value for a field.
+    #[inline(always)]
+    fn first(&self, field: F) -> Option<Text<'a>> {
+        self.all(field).next()
+    }
+}
+
 /// The names a field is known by, best first. Names whose unit differs from logger to logger (`duration`,
 /// `response_time`) are left out: a wrong time is worse than none.
 const fn aliases(field: Field) -> &'static [&'static str] {
@@ -142,6 +154,11 @@ impl<F: Wanted> Keys<F> {
         }
     }
 
+    /// The slots of a field's keys, best first.
+    pub(super) fn slots_of(&self, field: F) -> &[usize] {
+        &self.by_field[field.index()]
+    }
+
     /// The node of the line's outermost object.
     pub(super) fn root(&self) -> &Node {
         &self.root
@@ -153,6 +170,11 @@ impl Node {
     pub(super) fn child(&self, key: &[u8]) -> Option<&Self> {
         let found = self.children.binary_search_by(|(name, _)| (**name).cmp(key));
         found.ok().map(|i| &self.children[i].1)
+    }
+
+    /// Where the value of this key is kept.
+    pub(super) fn slot(&self) -> Option<usize> {
+        self.slot
     }
 
     /// Whether an object under this key holds anything of interest.
@@ -217,14 +239,20 @@ impl<'k, 'a, F: Wanted> Slots<'k, 'a, F> {
 
     /// The values a line gives for a field, best first.
     pub(super) fn all(&self, field: F) -> impl Iterator<Item = &Text<'a>> {
-        let keyed = &self.keys.by_field[field.index()];
-        let keyed = keyed.iter().filter_map(|slot| self.keyed[*slot].as_ref());
+        let keyed = self.keys.slots_of(field).iter();
+        let keyed = keyed.filter_map(|slot| self.keyed[*slot].as_ref());
         self.placed[field.index()].iter().chain(keyed)
     }
 
     /// The best value a line gives for a field.
     pub(super) fn first(&self, field: F) -> Option<&Text<'a>> {
         self.all(field).next()
+    }
+}
+
+impl<'a, F: Wanted> Said<'a, F> for Slots<'_, 'a, F> {
+    fn all(&self, field: F) -> impl Iterator<Item = Text<'a>> {
+        Slots::all(self, field).cloned()
     }
 }
 

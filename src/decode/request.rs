@@ -1,7 +1,9 @@
 //! Texts to a [`Request`]: the rules that hold whatever the format.
 
+use memchr::memchr;
+
 use super::Field;
-use super::keys::Slots;
+use super::keys::Said;
 use super::number::{duration, integer};
 use super::time;
 use crate::record::{
@@ -32,34 +34,48 @@ impl Units {
 ///
 /// # Errors
 /// [`Reject::NoRequest`] for neither a status nor a request. A request that cannot be parsed is one all the same.
-pub(super) fn build<'a>(slots: &Slots<'_, 'a>, units: Units) -> Result<Request<'a>, Reject> {
-    let whole = slots.first(Field::Request);
-    let parts = slots.first(Field::Method).zip(slots.first(Field::Target));
-    let status = slots.first(Field::Status);
-    if whole.is_none() && parts.is_none() && status.is_none() {
-        return Err(Reject::NoRequest);
-    }
-    let (line, version) = match whole.and_then(split) {
+pub(super) fn build<'a>(said: &impl Said<'a, Field>, units: Units) -> Result<Request<'a>, Reject> {
+    build_with(said, units, time::parse)
+}
+
+/// The same, with the time stamps read by `time`.
+///
+/// # Errors
+/// The same.
+#[inline]
+pub(super) fn build_with<'a>(
+    said: &impl Said<'a, Field>,
+    units: Units,
+    mut time: impl FnMut(&[u8]) -> Option<UnixMillis>,
+) -> Result<Request<'a>, Reject> {
+    let whole = said.first(Field::Request);
+    let status = said.first(Field::Status);
+    let asked = whole.as_ref().and_then(split);
+    let parts = || said.first(Field::Method).zip(said.first(Field::Target));
+    let (line, version) = match asked {
         Some((line, version)) => (Some(line), version),
-        None => (
-            parts.and_then(|(method, target)| join(method, target.clone())),
-            None,
-        ),
+        None => {
+            let parts = parts();
+            if whole.is_none() && parts.is_none() && status.is_none() {
+                return Err(Reject::NoRequest);
+            }
+            (parts.and_then(|(method, target)| join(&method, target)), None)
+        }
     };
-    let status = status.and_then(|text| integer(text));
-    let text = |field| slots.first(field).cloned().unwrap_or_default();
+    let status = status.and_then(|text| integer(&text));
+    let text = |field| said.first(field).unwrap_or_default();
     Ok(Request {
         code: status.map_or(Code::NONE, Code::new),
         client_gave_up: matches!(status, Some(499 | 0 | -1)),
-        duration: slots
+        duration: said
             .first(Field::RequestTime)
-            .map_or(Err(Unmeasured::Missing), |text| duration(text, units.request)),
-        bytes: bytes(slots),
-        cache: slots.first(Field::CacheStatus).and_then(|text| cache(text)),
+            .map_or(Err(Unmeasured::Missing), |text| duration(&text, units.request)),
+        bytes: bytes(said),
+        cache: said.first(Field::CacheStatus).and_then(|text| cache(&text)),
         protocol: version
-            .or_else(|| slots.first(Field::Protocol).map(|text| protocol(text)))
+            .or_else(|| said.first(Field::Protocol).map(|text| protocol(&text)))
             .unwrap_or(Protocol::Other),
-        scheme: scheme(slots.first(Field::Scheme), line.as_ref()),
+        scheme: scheme(said.first(Field::Scheme).as_ref(), line.as_ref()),
         attempts: Attempts {
             addresses: text(Field::UpstreamAddr),
             codes: text(Field::UpstreamStatus),
@@ -68,7 +84,7 @@ pub(super) fn build<'a>(slots: &Slots<'_, 'a>, units: Units) -> Result<Request<'
             untold: 0,
         },
         // `time` and `ts` mean other things to some loggers, so the first that is a time stamp.
-        time: slots.all(Field::Time).find_map(|text| time::parse(text)),
+        time: said.all(Field::Time).find_map(|text| time(&text)),
         line,
     })
 }
@@ -88,10 +104,11 @@ pub(super) fn without_scheme(url: Text<'_>) -> Text<'_> {
 }
 
 /// Reads `METHOD target` or `METHOD target HTTP/x`.
+#[inline]
 fn split<'a>(text: &Text<'a>) -> Option<(RequestLine<'a>, Option<Protocol>)> {
-    let method_end = text.iter().position(|byte| *byte == b' ')?;
+    let method_end = memchr(b' ', text)?;
     let rest = &text[method_end + 1..];
-    let length = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+    let length = memchr(b' ', rest).unwrap_or(rest.len());
     let version = match &rest[length..] {
         [] => None,
         [_, version @ ..] if version.starts_with(b"HTTP/") && !version.contains(&b' ') => {
@@ -103,9 +120,12 @@ fn split<'a>(text: &Text<'a>) -> Option<(RequestLine<'a>, Option<Protocol>)> {
     join(&text[..method_end], target).map(|line| (line, version))
 }
 
+#[inline]
 fn join<'a>(method: &[u8], target: Text<'a>) -> Option<RequestLine<'a>> {
-    (is_token(method) && is_target(method, &target)).then(|| RequestLine {
-        method: Method::parse(method),
+    let known = Method::parse(method);
+    let parsable = (known != Method::Other || is_token(method)) && is_target(method, &target);
+    parsable.then_some(RequestLine {
+        method: known,
         target,
     })
 }
@@ -126,7 +146,9 @@ fn is_token(text: &[u8]) -> bool {
 
 /// One of the forms of RFC 9112, 3.2.
 fn is_target(method: &[u8], target: &[u8]) -> bool {
-    if target.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
+    // Without an early end, so that many bytes are looked at in one step.
+    let odd = |odd: bool, byte: &u8| odd | (*byte <= b' ') | (*byte == 0x7f);
+    if target.iter().fold(false, odd) {
         return false;
     }
     let authority = || method == b"CONNECT" && is_authority(target);
@@ -156,11 +178,11 @@ fn is_authority(target: &[u8]) -> bool {
         })
 }
 
-fn bytes(slots: &Slots<'_, '_>) -> u64 {
+fn bytes<'a>(said: &impl Said<'a, Field>) -> u64 {
     [Field::BodyBytes, Field::Bytes]
         .into_iter()
-        .filter_map(|field| slots.first(field))
-        .find_map(|text| u64::try_from(integer(text)?).ok())
+        .filter_map(|field| said.first(field))
+        .find_map(|text| u64::try_from(integer(&text)?).ok())
         .unwrap_or(0)
 }
 
@@ -170,6 +192,9 @@ fn cache(text: &[u8]) -> Option<Cache> {
 }
 
 fn protocol(text: &[u8]) -> Protocol {
+    if text == b"HTTP/1.1" {
+        return Protocol::Http11;
+    }
     let version = match text.split_at_checked(5) {
         Some((http, version)) if http.eq_ignore_ascii_case(b"HTTP/") => version,
         _ => text,

@@ -1,5 +1,8 @@
 //! The alerts: rules and their unit tests.
 
+mod bingo;
+mod exporter;
+mod objectives;
 mod service;
 
 use super::case::Cases;
@@ -15,19 +18,18 @@ pub(super) fn files(config: &Config, options: &Options) -> Vec<File> {
     let mut files = vec![];
     for Set { group, cases } in sets(config) {
         let severity = |name: &str| group.alert(name).map_or("", |alert| alert.severity.as_str());
-        let tests = cases.yaml(options, severity, |_| true);
         let about = format!(
             "Run them with: promtool test rules alerts/tests/*.yml\n{}",
             group.about
         );
         files.push(File {
             path: format!("alerts/rules/{}.yml", group.name),
-            text: yaml::rules(&group, options),
+            text: group.yaml(options),
         });
-        files.push(File {
-            path: format!("alerts/tests/{}.yml", group.name),
-            text: yaml::header(&about) + &tests,
-        });
+        files.extend(cases.iter().map(|cases| File {
+            path: format!("alerts/tests/{}.yml", cases.name),
+            text: yaml::header(&about) + &cases.yaml(options, severity, |_| true),
+        }));
     }
     files
 }
@@ -38,10 +40,15 @@ pub struct Set {
     /// A file of rules.
     pub group: Group,
     /// Its tests.
-    pub cases: Cases,
+    pub cases: Vec<Cases>,
 }
 
 /// All rules.
-pub fn sets(_config: &Config) -> Vec<Set> {
-    vec![service::set()]
+pub fn sets(config: &Config) -> Vec<Set> {
+    vec![
+        service::set(),
+        objectives::set(),
+        bingo::set(config),
+        exporter::set(),
+    ]
 }

@@ -26,7 +26,12 @@ impl Group {
         })
     }
 
-    /// The first alert of this name; all of one name have the same severity unless their labels tell them apart.
+    /// A file for Prometheus.
+    pub fn yaml(&self, options: &Options) -> String {
+        super::yaml::rules(self, options)
+    }
+
+    /// The first alert of this name. Where others of this name have another severity, test cases say which they mean.
     pub fn alert(&self, name: &str) -> Option<&Alert> {
         self.alerts().find(|alert| alert.name == name)
     }
@@ -109,6 +114,12 @@ impl Alert {
             severity: Severity::Ticket,
             ..Self::page(name, panel)
         }
+    }
+
+    /// Adds a label.
+    pub(super) fn label(mut self, name: &'static str, value: &str) -> Self {
+        self.labels.push((name, value.to_owned()));
+        self
     }
 
     /// The expression, for how long it must hold, and why its numbers are what they are.

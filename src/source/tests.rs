@@ -188,16 +188,17 @@ fn an_unfinished_end_is_decoded_or_rejected_as_truncated() {
     let mut counts = Counts::Access(Tally::new(&model));
     let (mut formats, mut lines) = (Formats::default(), LineCounts::default());
     for end in [LINE, &LINE[..40]] {
-        let path = Path::new("/nowhere");
-        count(
-            &model,
-            &mut formats,
-            &mut lines,
-            &mut counts,
-            path,
-            Line::Unfinished(end),
-            now(0),
-        );
+        let mut counter = Counter {
+            model: &model,
+            formats: &mut formats,
+            learned: &mut Learned::default(),
+            lately: &mut Lately::default(),
+            lines: &mut lines,
+            counts: &mut counts,
+            now: now(0),
+            log: None,
+        };
+        counter.count(Path::new("/nowhere"), Line::Unfinished(end));
     }
     assert_eq!(
         (lines.counted, lines.rejected[Reject::Truncated as usize]),

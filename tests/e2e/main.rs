@@ -4,6 +4,7 @@
 //! A missing program fails the tests that need it and names the package; `make setup` installs them all.
 #![cfg(test)]
 
+mod alerts;
 mod check;
 mod demo;
 mod exposition;

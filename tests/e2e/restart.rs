@@ -57,12 +57,12 @@ impl Place {
         append(&self.log, &line("GET /api/movie/1", 200, 5).repeat(lines));
     }
 
-    /// The names of what stands in the state directory beside the exporter's own three files.
+    /// The names of the checkpoints that were set aside.
     fn set_aside(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.state).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names
-            .filter(|name| !["checkpoint", "checkpoint.previous", "lock"].contains(&&**name))
+            .filter(|name| name.starts_with("checkpoint.corrupt") || name.starts_with("checkpoint.newer"))
             .collect()
     }
 }

@@ -1,6 +1,6 @@
 # What the parts share.
 set -euo pipefail
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 
 fail() {
 	echo "FAILED: $*" >&2

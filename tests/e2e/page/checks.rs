@@ -32,7 +32,7 @@ pub(super) fn check_quiet(browser: &Browser, exporter: &Exporter) {
 /// axe-core finds nothing serious.
 #[track_caller]
 pub(super) fn check_accessible(browser: &Browser) {
-    let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/axe-core/package/axe.min.js");
+    let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/npm/node_modules/axe-core/axe.min.js");
     let axe = fs::read_to_string(&axe)
         .unwrap_or_else(|error| panic!("{}: {error}: run `make setup`", axe.display()));
     if browser.run("return typeof axe") == json!("undefined") {

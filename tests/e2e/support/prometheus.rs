@@ -30,11 +30,17 @@ impl Prometheus {
     /// Starts it, scraping one target every so many seconds, with as much patience.
     #[track_caller]
     pub(crate) fn start_every(seconds: u64, target: SocketAddr) -> Self {
-        let dir = TempDir::new().unwrap();
         let configuration = format!(
             "global: {{scrape_interval: {seconds}s, scrape_timeout: {seconds}s}}\n\
              scrape_configs: [{{job_name: bingo-exporter, static_configs: [{{targets: ['{target}']}}]}}]\n"
         );
+        Self::configured(&configuration)
+    }
+
+    /// Starts it with this configuration.
+    #[track_caller]
+    pub(crate) fn configured(configuration: &str) -> Self {
+        let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("prometheus.yml"), configuration).unwrap();
         let (process, address) = (0..5)
             .find_map(|_| try_start(dir.path()))
@@ -49,24 +55,16 @@ impl Prometheus {
     /// An instant query; names as they are, without what Prometheus adds to identify the target.
     #[track_caller]
     pub(crate) fn query(&self, query: &str) -> Exposition {
-        self.ask(&format!("query={}", percent_encoded(query)))
+        ask(self.address, query)
     }
 
     /// The same at another time, in Unix seconds.
     #[track_caller]
     pub(crate) fn query_at(&self, time: f64, query: &str) -> Exposition {
-        self.ask(&format!("time={time}&query={}", percent_encoded(query)))
-    }
-
-    fn ask(&self, parameters: &str) -> Exposition {
-        let mut exposition = Exposition::default();
-        for series in self.results(parameters) {
-            let mut labels: Labels = serde_json::from_value(series["metric"].clone()).unwrap();
-            let name = labels.remove("__name__").unwrap_or_default();
-            labels.retain(|label, _| label != "job" && label != "instance");
-            exposition.insert(name, labels, sample(&series["value"]).1);
-        }
-        exposition
+        vector(results(
+            self.address,
+            &format!("time={time}&query={}", percent_encoded(query)),
+        ))
     }
 
     /// All samples of the only series that matches, each with its time in Unix seconds.
@@ -75,21 +73,41 @@ impl Prometheus {
     /// If there is another number of series.
     #[track_caller]
     pub(crate) fn samples(&self, selector: &str) -> Vec<(f64, f64)> {
-        let results = self.results(&format!("query={}", percent_encoded(&format!("{selector}[1h]"))));
+        let results = results(
+            self.address,
+            &format!("query={}", percent_encoded(&format!("{selector}[1h]"))),
+        );
         assert_eq!(results.len(), 1, "{selector}: {results:?}");
         let values = results[0]["values"].as_array().unwrap();
         values.iter().map(sample).collect()
     }
+}
 
-    #[track_caller]
-    fn results(&self, parameters: &str) -> Vec<Value> {
-        let response = http::ask(self.address, "GET", &format!("/api/v1/query?{parameters}"), &[]);
-        let answer: Value = serde_json::from_slice(&response.body).unwrap();
-        let results = answer["data"]["result"].as_array();
-        results
-            .unwrap_or_else(|| panic!("{parameters}: {answer}"))
-            .clone()
+/// An instant query to whatever answers as Prometheus does.
+#[track_caller]
+pub(crate) fn ask(address: SocketAddr, query: &str) -> Exposition {
+    vector(results(address, &format!("query={}", percent_encoded(query))))
+}
+
+fn vector(results: Vec<Value>) -> Exposition {
+    let mut exposition = Exposition::default();
+    for series in results {
+        let mut labels: Labels = serde_json::from_value(series["metric"].clone()).unwrap();
+        let name = labels.remove("__name__").unwrap_or_default();
+        labels.retain(|label, _| label != "job" && label != "instance");
+        exposition.insert(name, labels, sample(&series["value"]).1);
     }
+    exposition
+}
+
+#[track_caller]
+fn results(address: SocketAddr, parameters: &str) -> Vec<Value> {
+    let response = http::ask(address, "GET", &format!("/api/v1/query?{parameters}"), &[]);
+    let answer: Value = serde_json::from_slice(&response.body).unwrap();
+    let results = answer["data"]["result"].as_array();
+    results
+        .unwrap_or_else(|| panic!("{parameters}: {answer}"))
+        .clone()
 }
 
 /// Time and value.

@@ -18,7 +18,7 @@ const PROBE: &str = r#"bingo_http_route_info{route="/ping",method="GET",probe="t
 
 const OF_ROUTE: &str = r#"route="/r",method="GET""#;
 
-pub(super) fn cases() -> Cases {
+pub(super) fn cases() -> Vec<Cases> {
     let cases = [
         spike(),
         late(),
@@ -28,11 +28,12 @@ pub(super) fn cases() -> Cases {
         traffic(),
         load(),
     ];
-    Cases {
+    vec![Cases {
+        name: "service",
         group: "service",
         interval: "5s",
         cases: cases.into_iter().flatten().collect(),
-    }
+    }]
 }
 
 /// Two nodes on which so many requests fail and succeed between two samples, 200 samples long.
@@ -60,7 +61,7 @@ fn spike() -> Vec<Case> {
         .fires("2m", OF_ROUTE),
         of("4.5 % are a matter of the budget", [9.0, 0.0], [91.0, 100.0]).silent("2m"),
         of("11 errors in a minute", [0.5, 0.42], [0.0, 0.0]).fires("2m", OF_ROUTE),
-        of("9 errors in a minute", [0.4, 0.35], [0.0, 0.0]).silent("2m"),
+        of("9 errors in a minute, and others", [0.4, 0.35], [2.0, 2.0]).silent("2m"),
         Case::new(
             "BingoErrorSpike",
             "where 10 % are allowed, 9.5 % are no spike, and 10.5 % are",
@@ -128,7 +129,7 @@ fn node_spike() -> Vec<Case> {
             .fires("2m", r#"node="a""#),
         of("4.5 % of a node's requests", [4.5, 4.5], [95.5, 95.5]).silent("2m"),
         of("11 errors in a minute", [0.92, 0.0], [0.0, 1.0]).fires("2m", r#"node="a""#),
-        of("9 errors in a minute on each", [0.75, 0.75], [0.0, 0.0]).silent("2m"),
+        of("9 errors in a minute on each", [0.75, 0.75], [2.0, 2.0]).silent("2m"),
         Case::new(
             "BingoNodeErrorSpike",
             "it goes on for five minutes after the last error, and no longer",
@@ -152,7 +153,7 @@ fn nodes() -> Vec<Case> {
     vec![
         dies("BingoNodeDown", "one of two nodes is down for a minute")
             .silent("1m10s")
-            .fires("1m20s", r#"node="a""#)
+            .fires("1m15s", r#"node="a""#)
             .fires("2m", r#"node="a""#)
             .silent("2m10s"),
         Case::new(
@@ -169,14 +170,14 @@ fn nodes() -> Vec<Case> {
             .silent("5m"),
         dies("BingoNodeNotBack", "a node that is down for a minute")
             .silent("1m50s")
-            .fires("2m", r#"node="a""#)
+            .fires("1m55s", r#"node="a""#)
             .silent("2m10s"),
         dies("BingoAllNodesDown", "one of two nodes is down").silent("2m"),
         Case::new("BingoAllNodesDown", "both nodes are down")
             .exporter("a", "1x12 0x60")
             .exporter("b", "1x12 0x60")
             .silent("1m10s")
-            .fires("1m20s", "")
+            .fires("1m15s", "")
             .fires("5m", ""),
     ]
 }
@@ -225,14 +226,15 @@ fn noticed() -> Vec<Case> {
         .on("a", BAD, "0+10x12 120x200")
         .on("a", GOOD, "0+10x212")
         .on("a", OBJECTIVE, "0.99x212")
-        .fires("2m45s", "")
-        .silent("3m15s"),
+        .fires("2m50s", "")
+        .silent("3m5s"),
     ]
 }
 
 fn traffic() -> Vec<Case> {
     let of = |what, before: &str| {
         Case::new("BingoTrafficGone", what)
+            .every("4s")
             .on("a", REQUESTS, before)
             .on("a", PINGS, "0+10x900")
             .on("a", ROUTE, "1x900")
@@ -241,8 +243,8 @@ fn traffic() -> Vec<Case> {
     };
     let files = |state| format!(r#"bingo_exporter_files{{source="access",state="{state}"}}"#);
     vec![
-        // The last request at 11m.
-        of("8 requests in 5 s, then none", "0+8x132 1056x100")
+        // The last request at 11m4s.
+        of("1.6 requests a second, then none", "0+6.4x166 1062.4x125")
             .on("a", &files("unreadable"), "0x900")
             .on("a", &files("following"), "1x900")
             .on(
@@ -251,14 +253,14 @@ fn traffic() -> Vec<Case> {
                 "1x900",
             )
             .silent("11m")
-            .silent("12m50s")
+            .silent("13m")
             .fires("13m5s", r#"node="a""#)
             .fires("15m", r#"node="a""#),
-        of("4 requests in 5 s, then none", "0+4x132 528x100").silent("15m"),
-        of("an unreadable log", "0+8x132 1056x100")
+        of("fewer than one a second, then none", "0+3.6x166 597.6x125").silent("18m"),
+        of("an unreadable log", "0+6.4x166 1062.4x125")
             .on("a", &files("unreadable"), "1x900")
             .silent("15m"),
-        of("fewer requests", "0+8x132 1056+0.1x100").silent("15m"),
+        of("fewer requests", "0+6.4x166 1062.4+0.1x125").silent("15m"),
     ]
 }
 
@@ -270,7 +272,7 @@ fn load() -> Vec<Case> {
     };
     vec![
         of("130 requests a second", "0+325x200")
-            .silent("1m50s")
+            .silent("1m55s")
             .fires("2m", ""),
         of("110 requests a second and health checks", "0+275x200")
             .on("a", PINGS, "0+1000x200")
@@ -278,12 +280,12 @@ fn load() -> Vec<Case> {
             .silent("3m"),
         of("130 requests a second, half of them read late", "0+325x200")
             .on("a", LINES, "0+325x200")
-            .on("a", LATE, "0+325x200")
+            .on("a", LATE, "0+179x200")
             .silent("3m"),
         of("130 requests a second, a few of them read late", "0+325x200")
             .on("a", ROUTE, "1x200")
             .on("a", LINES, "0+325x200")
-            .on("a", LATE, "0+125x200")
+            .on("a", LATE, "0+146x200")
             .fires("3m", ""),
     ]
 }

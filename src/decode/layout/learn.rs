@@ -1,0 +1,260 @@
+//! Layouts from lines that the complete parser has accepted.
+
+use super::{CANDIDATES, Kind, Layout, Literal, NOTHING, Part, VALUES};
+use crate::decode::Field;
+use crate::decode::keys::{Keys, Node, Wanted};
+
+/// Deeper lines are left to the complete parser.
+const DEPTH: usize = 8;
+
+/// More values make no layout: a hostile line must not be a long one's cost for every line after it.
+const PARTS: usize = 128;
+
+/// What a value says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says<F> {
+    /// Of no interest.
+    Nothing,
+    /// What a key with this slot says.
+    Slot(usize),
+    /// What its place in the line says.
+    Placed(F),
+}
+
+/// The layout of a line that is one JSON object. `None` where a line like it cannot be told from others by its layout.
+pub(in crate::decode) fn json<F: Wanted>(line: &[u8], keys: &Keys<F>) -> Option<Layout> {
+    let mut draft = Draft::new(line)?;
+    draft.object(Some(keys.root()), DEPTH)?;
+    draft.space();
+    (draft.at == line.len()).then_some(())?;
+    draft.finish(keys)
+}
+
+/// The layout of a line in the format of [`combined`](crate::decode::combined).
+pub(in crate::decode) fn combined(line: &[u8], keys: &Keys<Field>) -> Option<Layout> {
+    let mut draft = Draft::new(line)?;
+    draft.until(b'[', Says::Nothing)?;
+    draft.pass(b"[")?;
+    draft.bracketed(Says::Placed(Field::Time))?;
+    draft.pass(b"] \"")?;
+    draft.until(b'"', Says::Placed(Field::Request))?;
+    draft.pass(b"\" ")?;
+    draft.integer(Says::Placed(Field::Status))?;
+    draft.pass(b" ")?;
+    draft.integer(Says::Placed(Field::BodyBytes))?;
+    while draft.at < line.len() {
+        draft.pass(b" ")?;
+        draft.trailing(keys.root())?;
+    }
+    draft.finish(keys)
+}
+
+/// A layout in the making.
+struct Draft<'a, F> {
+    line: &'a [u8],
+    /// Read up to here.
+    at: usize,
+    /// The end of the last value.
+    value_end: usize,
+    parts: Vec<(Part, Says<F>)>,
+}
+
+impl<'a, F: Wanted> Draft<'a, F> {
+    fn new(line: &'a [u8]) -> Option<Self> {
+        let plain = line.iter().all(|byte| *byte >= b' ' && *byte != b'\\');
+        plain.then_some(Self {
+            line,
+            at: 0,
+            value_end: 0,
+            parts: vec![],
+        })
+    }
+
+    fn object(&mut self, node: Option<&Node>, depth: usize) -> Option<()> {
+        let mut seen = vec![];
+        self.token(b'{')?;
+        if self.token(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            let key = self.key()?;
+            self.token(b':')?;
+            let child = node.and_then(|node| node.child(key));
+            // Of two values of one key the last one counts, which a layout does not know.
+            if child.is_some() && seen.contains(&key) {
+                return None;
+            }
+            seen.push(key);
+            self.value(child, depth)?;
+            if self.token(b',').is_none() {
+                return self.token(b'}');
+            }
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Option<()> {
+        self.token(b'[')?;
+        if self.token(b']').is_some() {
+            return Some(());
+        }
+        loop {
+            self.value(None, depth)?;
+            if self.token(b',').is_none() {
+                return self.token(b']');
+            }
+        }
+    }
+
+    fn value(&mut self, node: Option<&Node>, depth: usize) -> Option<()> {
+        self.space();
+        let slot = node.and_then(Node::slot);
+        let says = slot.map_or(Says::Nothing, Says::Slot);
+        match self.line.get(self.at)? {
+            b'"' => {
+                self.at += 1;
+                self.until(b'"', says)?;
+                self.at += 1;
+                Some(())
+            }
+            b'0'..=b'9' => self.number(says),
+            b'{' => self.object(node.filter(|node| node.is_parent()), depth.checked_sub(1)?),
+            b'[' => self.array(depth.checked_sub(1)?),
+            _ => ["true", "false", "null"]
+                .iter()
+                .find_map(|word| self.pass(word.as_bytes())),
+        }
+    }
+
+    /// A key, without its quotes.
+    fn key(&mut self) -> Option<&'a [u8]> {
+        self.token(b'"')?;
+        let rest = self.line.get(self.at..)?;
+        let end = rest.iter().position(|byte| *byte == b'"')?;
+        self.at += end + 1;
+        Some(&rest[..end])
+    }
+
+    /// `"quoted"`, `name=0.1` or `name="quoted"` at the end of a combined line; what else there may be is of no
+    /// interest, and the same in every line.
+    fn trailing(&mut self, root: &Node) -> Option<()> {
+        let rest = self.line.get(self.at..)?;
+        let end = rest
+            .iter()
+            .position(|byte| matches!(byte, b'=' | b' ' | b'"'))
+            .unwrap_or(rest.len());
+        let named = rest.get(end) == Some(&b'=');
+        let child = root.child(&rest[..end]).filter(|_| named);
+        let says = child.and_then(Node::slot).map_or(Says::Nothing, Says::Slot);
+        self.at += end + usize::from(named);
+        match self.line.get(self.at) {
+            Some(b'"') if named || end == 0 => {
+                self.at += 1;
+                self.until(b'"', says)?;
+                self.at += 1;
+                Some(())
+            }
+            Some(b'0'..=b'9') if named => self.number(says),
+            // A lone colon goes on with the list before it.
+            _ if named || &rest[..end] == b":" => None,
+            _ => Some(()),
+        }
+    }
+
+    /// A value that ends before `stop`, which is there.
+    fn until(&mut self, stop: u8, says: Says<F>) -> Option<()> {
+        let rest = self.line.get(self.at..)?;
+        let length = rest.iter().position(|byte| *byte == stop || *byte == b'"')?;
+        (rest[length] == stop).then_some(())?;
+        self.part(length, Kind::Until(stop), says)
+    }
+
+    fn bracketed(&mut self, says: Says<F>) -> Option<()> {
+        let rest = self.line.get(self.at..)?;
+        let length = rest.iter().position(|byte| matches!(byte, b'[' | b']' | b'"'))?;
+        (rest[length] == b']').then_some(())?;
+        self.part(length, Kind::Bracketed, says)
+    }
+
+    fn number(&mut self, says: Says<F>) -> Option<()> {
+        let end = super::number_end(self.line, self.at)?;
+        self.part(end - self.at, Kind::Number, says)
+    }
+
+    fn integer(&mut self, says: Says<F>) -> Option<()> {
+        let end = super::integer_end(self.line, self.at)?;
+        self.part(end - self.at, Kind::Integer, says)
+    }
+
+    fn part(&mut self, length: usize, kind: Kind, says: Says<F>) -> Option<()> {
+        // Of two values under one name the last one counts, which a layout does not know.
+        if says != Says::Nothing && self.parts.iter().any(|(_, said)| *said == says) {
+            return None;
+        }
+        let before = Literal::new(&self.line[self.value_end..self.at]);
+        self.parts.push((
+            Part {
+                before,
+                kind,
+                place: NOTHING,
+            },
+            says,
+        ));
+        self.at += length;
+        self.value_end = self.at;
+        (self.parts.len() <= PARTS).then_some(())
+    }
+
+    fn space(&mut self) {
+        let rest = self.line.get(self.at..).unwrap_or_default();
+        self.at += rest.iter().take_while(|byte| **byte == b' ').count();
+    }
+
+    /// Passes over a byte of JSON's structure, and the space before it.
+    fn token(&mut self, byte: u8) -> Option<()> {
+        self.space();
+        self.pass(&[byte])
+    }
+
+    fn pass(&mut self, text: &[u8]) -> Option<()> {
+        self.line
+            .get(self.at..)?
+            .starts_with(text)
+            .then(|| self.at += text.len())
+    }
+
+    fn finish(mut self, keys: &Keys<F>) -> Option<Layout> {
+        let mut by_field = vec![[NOTHING; CANDIDATES]; F::ALL.len()];
+        let mut used = 0_u8;
+        for field in F::ALL {
+            let placed = self.places(Says::Placed(*field));
+            let keyed = keys
+                .slots_of(*field)
+                .iter()
+                .flat_map(|slot| self.places(Says::Slot(*slot)));
+            let candidates: Vec<usize> = placed.into_iter().chain(keyed).collect();
+            (candidates.len() < CANDIDATES).then_some(())?;
+            for (candidate, part) in by_field[field.index()].iter_mut().zip(candidates) {
+                let place = &mut self.parts[part].0.place;
+                if *place == NOTHING {
+                    (usize::from(used) < VALUES).then_some(())?;
+                    *place = used;
+                    used += 1;
+                }
+                *candidate = *place;
+            }
+        }
+        Some(Layout {
+            end: Literal::new(&self.line[self.value_end..]),
+            parts: self.parts.into_iter().map(|(part, _)| part).collect(),
+            by_field,
+        })
+    }
+
+    fn places(&self, says: Says<F>) -> Vec<usize> {
+        let parts = self.parts.iter().enumerate();
+        parts
+            .filter(|(_, (_, said))| *said == says)
+            .map(|(place, _)| place)
+            .collect()
+    }
+}

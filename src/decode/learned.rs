@@ -1,0 +1,165 @@
+//! What lines taught about the lines after them. It makes decoding faster and changes nothing else.
+
+use fearless_simd::Level as Cpu;
+
+use super::layout::{Layout, VALUES, Values};
+use super::time;
+use crate::record::{Level, UnixMillis};
+
+/// Layouts kept. Optional parts make some; beyond that the lines are too different for this to help.
+const LAYOUTS: usize = 4;
+
+/// Lines kept of which only the time stamp changes: one for each process whose log is read.
+const REPEATED: usize = 4;
+
+/// Longest of these.
+const REPEATED_BYTES: usize = 16 * 1024;
+
+/// Longest time stamp that is remembered.
+const TIME_BYTES: usize = 40;
+
+/// What lines of one log have in common. Bounded, whatever they are.
+#[derive(Debug)]
+pub struct Learned {
+    cpu: Cpu,
+    /// The likeliest first.
+    layouts: Vec<(Of, Layout)>,
+    /// The likeliest first.
+    repeated: Vec<Repeated>,
+    time: LastTime,
+}
+
+/// What lines a layout is of: what one format accepts, another may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    App,
+    Json,
+    Combined,
+}
+
+/// A line that comes again and again, but for its time stamp.
+#[derive(Debug)]
+struct Repeated {
+    before: Box<[u8]>,
+    after: Box<[u8]>,
+    level: Level,
+}
+
+/// The last time stamp: it is the next line's too, more often than not, or of the same second.
+#[derive(Debug, Default)]
+pub(super) struct LastTime {
+    text: Vec<u8>,
+    time: Option<UnixMillis>,
+}
+
+impl Default for Learned {
+    fn default() -> Self {
+        Self {
+            cpu: Cpu::new(),
+            layouts: vec![],
+            repeated: vec![],
+            time: LastTime::default(),
+        }
+    }
+}
+
+impl Learned {
+    /// What `build` makes of the values of a line in a known layout.
+    #[inline(always)]
+    pub(super) fn find<'a, T>(
+        &mut self,
+        of: Of,
+        line: &'a [u8],
+        build: impl Fn(&Values<'_, 'a>, &mut LastTime) -> T,
+    ) -> Option<T> {
+        let mut found = [&[][..]; VALUES];
+        for (index, (own, layout)) in self.layouts.iter().enumerate() {
+            let values = (*own == of).then(|| layout.read(self.cpu, line, &mut found));
+            let Some(values) = values.flatten() else {
+                continue;
+            };
+            let said = build(&values, &mut self.time);
+            if index > 0 {
+                self.layouts.swap(index, index - 1);
+            }
+            return Some(said);
+        }
+        None
+    }
+
+    /// Keeps a layout in place of the least likely one.
+    pub(super) fn learn(&mut self, of: Of, layout: Option<Layout>) {
+        let Some(layout) = layout else { return };
+        self.layouts.truncate(LAYOUTS - 1);
+        self.layouts.push((of, layout));
+    }
+
+    /// Level and time stamp of a line that differs in nothing but the latter from one told to [`repeats`](Self::repeats).
+    #[inline]
+    pub(super) fn repeated(&mut self, line: &[u8]) -> Option<(Level, UnixMillis)> {
+        let stamp = |known: &Repeated| {
+            let rest = line.strip_prefix(&*known.before)?;
+            Some((known.level, rest.strip_suffix(&*known.after)?))
+        };
+        let mut known = self.repeated.iter().map(stamp).enumerate();
+        let (index, (level, text)) = known.find_map(|(index, stamp)| Some((index, stamp?)))?;
+        if index > 0 {
+            self.repeated.swap(index, index - 1);
+        }
+        // Text that is no time stamp might be more than one value.
+        Some((level, self.time.parse(text)?))
+    }
+
+    /// Keeps a line of which only the time stamp, a part of it, is of interest.
+    pub(super) fn repeats(&mut self, level: Level, before: &[u8], after: &[u8]) {
+        if before.len() + after.len() > REPEATED_BYTES {
+            return;
+        }
+        self.repeated.truncate(REPEATED - 1);
+        self.repeated.push(Repeated {
+            before: before.into(),
+            after: after.into(),
+            level,
+        });
+    }
+}
+
+/// Up to the point before the milliseconds: `2023-12-02T11:16:47.`
+const TO_THE_SECOND: usize = 20;
+
+/// `381`
+const MILLIS: usize = 3;
+
+impl LastTime {
+    /// Reads a time stamp.
+    #[inline]
+    pub(super) fn parse(&mut self, text: &[u8]) -> Option<UnixMillis> {
+        if self.text != text {
+            self.time = self.same_second(text).or_else(|| time::parse(text));
+            self.text.clear();
+            if self.time.is_some() && text.len() <= TIME_BYTES {
+                self.text.extend_from_slice(text);
+            }
+        }
+        self.time
+    }
+
+    /// The time stamp where it differs from the last one in nothing but its milliseconds.
+    #[inline]
+    fn same_second(&self, text: &[u8]) -> Option<UnixMillis> {
+        let split = |text| {
+            let (second, rest): (&[u8], _) = <[u8]>::split_at_checked(text, TO_THE_SECOND)?;
+            let (millis, zone) = rest.split_at_checked(MILLIS)?;
+            let digits = millis.iter().all(u8::is_ascii_digit) && second.ends_with(b".");
+            let zoned = zone.first().is_some_and(|byte| !byte.is_ascii_digit());
+            let millis = millis
+                .iter()
+                .fold(0, |sum, digit| sum * 10 + i64::from(digit & 0xf));
+            (digits && zoned).then_some((second, millis, zone))
+        };
+        let (second, millis, zone) = split(text)?;
+        let (last_second, last_millis, last_zone) = split(&self.text)?;
+        let time = self.time? - last_millis + millis;
+        (second == last_second && zone == last_zone).then_some(time)
+    }
+}
