@@ -1,7 +1,7 @@
 //! `bingo-exporter generate DIR`: what other programs need to know of the configuration, as files. Prometheus' rules,
 //! their unit tests.
 //!
-//! A pure function from the configuration to names and texts ([`files`]); writing and comparing them is [`disk`]'s.
+//! A pure function from the configuration to names and texts ([`files`]); writing and comparing them is `disk`'s.
 
 pub mod alerts;
 pub mod case;

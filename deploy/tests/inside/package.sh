@@ -22,6 +22,8 @@ for file in man/man1/bingo-exporter.1.gz bash-completion/completions/bingo-expor
 	[[ -s /usr/share/$file ]] || fail "$file is missing"
 done
 
+[[ $(systemctl is-active bingo-exporter.socket) == inactive ]] || fail 'the socket is in use unasked'
+
 echo '-- reads both logs as their writers made them'
 requests 3
 heartbeat
@@ -71,12 +73,14 @@ echo '-- by socket, without a network'
 systemctl stop bingo-exporter
 mkdir -p /etc/systemd/system/bingo-exporter.service.d
 cp /usr/share/doc/bingo-exporter/examples/no-network.conf /etc/systemd/system/bingo-exporter.service.d/
+cp /usr/share/doc/bingo-exporter/examples/bingo-exporter.socket /etc/systemd/system/
 systemctl daemon-reload
 systemctl enable --quiet --now bingo-exporter.socket
 requests 1
 expect "$movies" 7
 [[ $(grep -c : "/proc/$(main_pid)/net/dev") == 1 ]] || fail 'it has a network'
-rm -r /etc/systemd/system/bingo-exporter.service.d
+systemctl disable --quiet --now bingo-exporter.socket 2> /dev/null
+rm -r /etc/systemd/system/bingo-exporter.service.d /etc/systemd/system/bingo-exporter.socket
 systemctl daemon-reload
 systemctl restart bingo-exporter
 
