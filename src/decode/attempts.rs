@@ -3,7 +3,7 @@
 use memchr::memchr2_iter;
 
 use super::number::{duration, integer};
-use crate::record::{Attempt, Attempts, Code};
+use crate::record::{Attempt, Attempts, Code, Nanos};
 
 /// Longer addresses are no addresses, and the name of an upstream becomes a label.
 const ADDRESS_BYTES: usize = 128;
@@ -12,19 +12,12 @@ const ADDRESS_BYTES: usize = 128;
 const OTHER: &[u8] = b"other";
 
 impl Attempts<'_> {
-    /// Hands each try to `count`, in order: what [`iter`](Self::iter) gives, at less cost for most lines, which tell of one.
+    /// Code and duration, where the lists of them are one number each, as in most lines. So there is one try.
     #[inline]
-    pub fn for_each(&self, mut count: impl FnMut(&Attempt<'_>)) {
-        let lists = [&self.addresses, &self.codes, &self.durations];
-        if self.untold > 0 || lists.into_iter().any(|list| has_separators(list)) {
-            self.iter().for_each(|attempt| count(&attempt));
-        } else if let Some(upstream) = upstream_label(self.addresses.trim_ascii()) {
-            count(&Attempt {
-                upstream,
-                code: integer(self.codes.trim_ascii()).map_or(Code::NONE, Code::new),
-                duration: duration(self.durations.trim_ascii(), self.unit).ok(),
-            });
-        }
+    pub fn single(&self) -> Option<(Code, Nanos)> {
+        let code = (self.untold == 0).then(|| integer(&self.codes)).flatten()?;
+        let duration = duration(&self.durations, self.unit).ok()?;
+        Some((Code::new(code), duration))
     }
 
     /// The tries, in order. The lists are parallel; where one is shorter, that part of a try is unknown.
@@ -50,9 +43,6 @@ impl Attempts<'_> {
 
 /// The label of an address; `None` for what is logged where no node was tried: nothing, `-`, a group's name.
 pub(crate) fn upstream_label(address: &[u8]) -> Option<&[u8]> {
-    if is_ipv4_like(address) {
-        return Some(address);
-    }
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:[]/@%+~=-".contains(byte);
     let address = if address.starts_with(b"unix:") {
         // `unix:/run/x.sock:` is how some configurations write it; it is the same node.
@@ -71,20 +61,6 @@ pub(crate) fn upstream_label(address: &[u8]) -> Option<&[u8]> {
     Some(if fit { address } else { OTHER })
 }
 
-/// Digits and dots, a colon and digits: what most addresses are, told at once.
-fn is_ipv4_like(address: &[u8]) -> bool {
-    let mut port = 0;
-    for (at, byte) in address.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => {}
-            b'.' if port == 0 => {}
-            b':' if port == 0 && at > 0 => port = at + 1,
-            _ => return false,
-        }
-    }
-    (1..address.len()).contains(&port) && address.len() <= ADDRESS_BYTES
-}
-
 /// HAProxy's `backend/server`. nginx's groups have no slash in their names.
 fn is_server(name: &[u8]) -> bool {
     let mut parts = name.splitn(2, |byte| *byte == b'/');
@@ -95,10 +71,12 @@ fn is_server(name: &[u8]) -> bool {
 /// The entries of a list, separated by `,` (next try) or ` : ` (redirect to another group; nginx ends a list with it
 /// where nothing was tried there).
 fn entries(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut separators = has_separators(list)
-        .then(|| separators(list))
-        .into_iter()
-        .flatten();
+    // Most lists have one entry. Only a redirect's separator begins with a space, and with it a list may begin or end.
+    let several = list
+        .iter()
+        .fold(false, |several, byte| several | matches!(byte, b',' | b' '))
+        || list == b":";
+    let mut separators = several.then(|| separators(list)).into_iter().flatten();
     let mut next = Some(0);
     std::iter::from_fn(move || {
         let from = next?;
@@ -106,17 +84,6 @@ fn entries(list: &[u8]) -> impl Iterator<Item = &[u8]> {
         next = end.map(|end| end + 1);
         Some(list[from..end.unwrap_or(list.len())].trim_ascii())
     })
-}
-
-/// Whether there may be more than one entry. Only a redirect's separator begins with a space, and with it a list may begin or
-/// end.
-#[inline]
-fn has_separators(list: &[u8]) -> bool {
-    // Without an early end, so that many bytes are looked at in one step.
-    let any = list
-        .iter()
-        .fold(false, |any, byte| any | matches!(byte, b',' | b' '));
-    any || list == b":"
 }
 
 /// Where the separators of a list are. The colon must stand alone: addresses are full of others.
@@ -131,7 +98,6 @@ fn separators(list: &[u8]) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Nanos;
     use proptest::prelude::*;
 
     const MS: Nanos = 1_000_000;
@@ -155,10 +121,14 @@ mod tests {
             })
             .collect();
         assert_eq!(attempts.iter().collect::<Vec<_>>(), expect);
-        let mut one_by_one = vec![];
-        attempts.for_each(|attempt| one_by_one.push(attempt.upstream.to_owned()));
-        let names: Vec<_> = expect.iter().map(|attempt| attempt.upstream).collect();
-        assert_eq!(one_by_one, names);
+        if let Some((code, duration)) = attempts.single() {
+            assert!(
+                expect
+                    .iter()
+                    .all(|attempt| (attempt.code, attempt.duration) == (code, Some(duration)))
+            );
+            assert!(expect.len() <= 1);
+        }
     }
 
     #[test]
