@@ -178,6 +178,9 @@ impl Model {
 }
 
 proptest! {
+    // Rare orders of events matter here; `PROPTEST_CASES` asks for more.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2000), ..ProptestConfig::default() })]
+
     /// Every line written is counted once, whatever happened to its file in between, as long as its bytes existed
     /// somewhere at a look.
     #[test]
