@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use bingo_exporter::cli::{self, Check, Cli, Exit, Task};
 use bingo_exporter::clock::Clock;
@@ -64,7 +63,7 @@ fn start() -> Result<(), Exit> {
     }
     let model = compile(&cli, config)?;
     log::init(cli.log_level.into(), cli.log_format).map_err(|error| exit(1, &error))?;
-    run::run(&cli, Arc::new(model), stage).map_err(|error| exit(1, &error))
+    run::run(&cli, model, stage).map_err(|error| exit(1, &error))
 }
 
 /// Prints what there is to say about the logs.

@@ -36,6 +36,8 @@ pub struct Model {
     pub edges: Arc<[Nanos]>,
     /// Codes that are shown before they are seen.
     pub zero_codes: Vec<Code>,
+    /// How many files each source may follow: `limits.files`, or what the machine allows.
+    pub files: usize,
 }
 
 impl Model {
@@ -66,6 +68,7 @@ impl Model {
         );
         let limit = config.limits.series;
         let model = Self {
+            files: config.limits.files,
             config,
             routes,
             decoder,

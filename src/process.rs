@@ -54,23 +54,35 @@ pub fn hostname() -> String {
 /// Descriptors besides the log files: connections, the checkpoint, the log, notify.
 const OTHER_FILES: u64 = 128;
 
-/// Raises the soft limit on descriptors, which is there for programs that use `select`, as far as it goes; warns where
-/// that is not enough to follow so many files in each source.
-pub fn raise_file_limit(files: usize) {
+/// Fewest files a source may follow, however few descriptors there are.
+const FEWEST_FILES: usize = 4;
+
+/// How many files each source may hold open: as many as are asked for, unless descriptors for connections and the
+/// checkpoint would be missing then, about which it warns. Raises the soft limit, which is there for programs that use
+/// `select`, as far as it goes.
+pub fn files_each(asked: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
         ..limit
     };
     let allowed = setrlimit(Resource::Nofile, raised).map_or(limit.current, |()| raised.current);
-    // Each source may hold as many.
-    let needed = 2 * files as u64 + OTHER_FILES;
-    if let Some(allowed) = allowed.filter(|allowed| *allowed < needed) {
+    let files = allowed.map_or(asked, |allowed| asked.min(room(allowed)));
+    if files < asked {
         warn!(
-            allowed,
-            needed, "too few file descriptors for limits.files: raise LimitNOFILE= or ulimit -n, or lower it"
+            descriptors = allowed,
+            asked,
+            files,
+            "too few file descriptors for limits.files: raise LimitNOFILE= or ulimit -n, or lower it"
         );
     }
+    files
+}
+
+/// What is left for each of the two sources.
+fn room(descriptors: u64) -> usize {
+    let left = descriptors.saturating_sub(OTHER_FILES) / 2;
+    usize::try_from(left).unwrap_or(usize::MAX).max(FEWEST_FILES)
 }
 
 fn max_fds(process: &Process) -> ProcResult<Option<u64>> {

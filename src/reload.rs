@@ -118,10 +118,10 @@ impl Reloader {
             compiled.map_err(|error| anyhow!(Config::refused(file.as_deref(), &error)))
         };
         // The file may lie on a slow disk.
-        let Some(model) = tokio::task::spawn_blocking(compile).await?? else {
+        let Some(mut model) = tokio::task::spawn_blocking(compile).await?? else {
             return Ok(false);
         };
-        process::raise_file_limit(model.config.limits.files);
+        model.files = process::files_each(model.files);
         *current = Arc::new(model);
         let mut swaps = JoinSet::new();
         for source in self.sources.clone() {

@@ -37,13 +37,14 @@ use crate::source::{Source, SourceName};
 ///
 /// # Errors
 /// What keeps the program from running, with what to do about it.
-pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
+pub fn run(cli: &Cli, mut model: Model, stage: Option<Stage>) -> Result<()> {
     info!(
         version = env!("CARGO_PKG_VERSION"),
         revision = env!("BINGO_EXPORTER_REVISION"),
         "starting"
     );
-    process::raise_file_limit(model.config.limits.files);
+    model.files = process::files_each(model.files);
+    let model = Arc::new(model);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

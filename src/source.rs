@@ -204,7 +204,7 @@ impl Source {
 
         self.formats.announce(&self.model.decoder);
         self.formats
-            .forget(self.model.config.limits.files, |path| self.tail.is_followed(path));
+            .forget(self.model.files, |path| self.tail.is_followed(path));
         self.counts.forget(now);
         if let Counts::App(tally) = &mut self.counts {
             app::sight(tally, &self.model, &self.tail.files());
@@ -293,7 +293,7 @@ fn options(model: &Model, name: SourceName, read_from: ReadFrom) -> Options {
         paths: config.paths(name).to_vec(),
         read_from,
         line_bytes: config.limits.line_bytes,
-        files: config.limits.files,
+        files: model.files,
         rotated: match name {
             SourceName::Access => config.access.rotated.clone(),
             SourceName::App => vec![],

@@ -89,7 +89,7 @@ impl Tail {
             warn!(
                 files = left_out,
                 limit = self.options.files,
-                "not followed: raise limits.files"
+                "not followed: raise limits.files, or the number of file descriptors where that is the limit"
             );
         }
         self.over_limit = left_out;

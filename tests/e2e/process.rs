@@ -485,19 +485,50 @@ fn configuration(dir: &Path, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// The same command, run by a shell script that ends in `exec "$@"`.
+fn wrapped(outer: &[&str], script: &str, inner: &Command) -> Command {
+    let mut wrapped = Command::new(outer[0]);
+    wrapped.args(&outer[1..]).args(["-c", script, "sh"]);
+    wrapped.arg(inner.get_program()).args(inner.get_args());
+    let envs = inner.get_envs();
+    wrapped.envs(envs.filter_map(|(name, value)| Some((name, value?))));
+    wrapped
+}
+
+/// Logs must not take the descriptors that answers need.
+#[test]
+fn with_few_descriptors_it_follows_less_and_answers() {
+    let place = Place::new();
+    for number in 0..80 {
+        let log = place.dir.path().join(format!("{number}/access.log"));
+        fs::create_dir(log.parent().unwrap()).unwrap();
+        fs::write(log, "").unwrap();
+    }
+    let glob = place.dir.path().join("*/access.log");
+    let args = ["--source.access", glob.to_str().unwrap()];
+    let few = "ulimit -n 64 && exec \"$@\"";
+    let exporter = Exporter::spawn(&mut wrapped(&["sh"], few, &command(&args)));
+    exporter.wait_ready();
+    exporter.wait_value("bingo_exporter_files", &files("following"), 4.0);
+    let metrics = exporter.metrics();
+    let left_out = metrics.value("bingo_exporter_limit_hits_total", &[("limit", "files")]);
+    assert_eq!(left_out, Some(76.0));
+    let (_, said) = exporter.end(Signal::TERM);
+    assert!(
+        said.contains("too few file descriptors for limits.files"),
+        "{said}"
+    );
+}
+
 /// In a user namespace of its own, where inotify can be switched off without touching the machine.
 #[test]
 fn without_inotify_new_files_are_found_by_looking() {
     let place = Place::new();
     let script = "echo 0 > /proc/sys/user/max_inotify_instances && exec \"$@\"";
-    let exporter = command(&place.args(&[]));
-    let mut wrapped = Command::new("unshare");
-    wrapped.args(["--user", "--map-root-user", "sh", "-c", script, "sh"]);
-    wrapped.arg(exporter.get_program()).args(exporter.get_args());
-    wrapped.envs(
-        exporter
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
+    let mut wrapped = wrapped(
+        &["unshare", "--user", "--map-root-user", "sh"],
+        script,
+        &command(&place.args(&[])),
     );
     let exporter = Exporter::spawn(&mut wrapped);
     exporter.wait_value("bingo_exporter_watching", &[("source", "access")], 0.0);
