@@ -227,6 +227,14 @@ fn stale() -> Vec<Case> {
         )
         .on("a", &hit, "0+1x12 12x100")
         .silent("3m"),
+        Case::new(
+            "BingoLongDummyStale",
+            "seen for the first time, or again after a stop, and filled long ago",
+        )
+        .on("a", &cached("/long_dummy", "miss"), "_x24 7x100")
+        .on("a", &hit, "_x24 7+1x100")
+        .silent("3m25s")
+        .fires("3m35s", FIRES),
         of("other routes are hit", "miss", "0x100")
             .on("a", &cached("/r", "hit"), "0+1x100")
             .on("a", &cached("/r", "stale"), "0+1x100")
