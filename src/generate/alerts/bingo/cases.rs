@@ -221,11 +221,12 @@ fn stale() -> Vec<Case> {
             .on("a", &hit, "0+1x100")
             .silent("3m"),
         of(
-            "filled for the last time long ago, and nobody asks",
+            "filled for the last time long ago, and nobody is answered from it",
             "miss",
             "0+1x12 12x100",
         )
         .on("a", &hit, "0+1x12 12x100")
+        .on("a", &cached("/long_dummy", "bypass"), "0+1x100")
         .silent("3m"),
         Case::new(
             "BingoLongDummyStale",
