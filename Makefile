@@ -2,6 +2,7 @@
 # make test    everything a change must pass
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
 # make screenshots pictures of the page, from the demo, into examples/screenshots
+# make fleet   how long the rules of FLEET_NODES (200) nodes on one Prometheus take
 # make fuzz    every fuzz target for FUZZ_SECONDS (five minutes) each, on from the kept corpus
 # make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
 # make bench   cost of a line in each format, and beside mawk, mtail and wc
@@ -12,7 +13,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test fuzz torture screenshots tailing bench deb deploy-test run
+.PHONY: setup test fuzz torture fleet screenshots tailing bench deb deploy-test run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -115,6 +116,9 @@ deploy-test: setup deb
 	[[ -z $$missing ]] || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing
 	deploy/tests/debian.sh
 	deploy/tests/image.sh
+
+fleet: setup
+	@FLEET_NODES=$${FLEET_NODES:-200} cargo test --locked --test e2e fleet::the_rules
 
 tailing:
 	@cargo bench --locked --bench tailing

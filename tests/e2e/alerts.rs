@@ -1,10 +1,7 @@
 //! The rules as they are shipped, in a real Prometheus and a real Alertmanager, with real exporters: who is called, when,
 //! and who is not.
 
-#[path = "../generate/selectors.rs"]
-mod selectors;
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,19 +11,16 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bingo_exporter::config::{Config, Overrides};
-use bingo_exporter::generate::alerts::sets;
 use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::alertmanager::{Alertmanager, Call, Server};
-use crate::support::clock::{DEADLINE, POLL, now, pause, pause_until, unix_now, wait_for, wait_until};
+use crate::support::clock::{DEADLINE, now, pause_until, unix_now, wait_for, wait_until};
 use crate::support::exporter::{Exporter, command};
 use crate::support::log;
 use crate::support::ports::free_port;
-use crate::support::process::{Process, program};
-use crate::support::prometheus::{Prometheus, ask};
+use crate::support::prometheus::Prometheus;
 
 /// Requests a second at each node.
 const RATE: u32 = 20;
@@ -37,11 +31,11 @@ const SPIKE_PAGES_WITHIN: Duration = Duration::from_secs(30);
 /// From a dead node's last good scrape to the page: a minute, and one interval.
 const NOT_BACK_PAGES_WITHIN: Duration = Duration::from_secs(65);
 
-fn alerts() -> PathBuf {
+pub(crate) fn alerts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("alerts")
 }
 
-fn local(port: u16) -> SocketAddr {
+pub(crate) fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
@@ -226,7 +220,7 @@ impl Stage {
 }
 
 #[track_caller]
-fn replaced(text: &str, addresses: &[(&str, SocketAddr)]) -> String {
+pub(crate) fn replaced(text: &str, addresses: &[(&str, SocketAddr)]) -> String {
     addresses.iter().fold(text.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from}");
         text.replace(from, &to.to_string())
@@ -234,14 +228,14 @@ fn replaced(text: &str, addresses: &[(&str, SocketAddr)]) -> String {
 }
 
 /// The bundled one, at other addresses.
-fn prometheus_yml(addresses: &[(&str, SocketAddr)]) -> String {
+pub(crate) fn prometheus_yml(addresses: &[(&str, SocketAddr)]) -> String {
     let config = fs::read_to_string(alerts().join("prometheus.yml")).unwrap();
     let rules = format!("rule_files: ['{}/rules/*.yml']", alerts().display());
     replaced(&config, addresses).replace("rule_files: [rules/*.yml]", &rules)
 }
 
 /// What was measured, in the output of CI: past the test's capture.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     std::io::stderr()
         .write_all(format!("{text}\n").as_bytes())
         .unwrap();
@@ -383,83 +377,4 @@ fn one_page_a_cause(stage: &Stage) {
             .alertmanager
             .inhibits("BingoErrorBudgetBurn", ("route", same))
     });
-}
-
-/// The demo, and what scrapes it: Prometheus with the rules, VictoriaMetrics without.
-struct Scraped {
-    prometheus: Prometheus,
-    victoria: SocketAddr,
-    _victoria: Process,
-    _beside: Server,
-    _demo: Exporter,
-    _dir: TempDir,
-}
-
-fn scraped() -> Scraped {
-    let demo = Exporter::spawn(&mut command(&["demo", "--rps", "60"]));
-    let beside = Server::target(local(0));
-    let unlabelled =
-        "  - job_name: bingo-exporter-unlabelled\n    static_configs: [{targets: ['127.0.0.1:1']}]\n";
-    let addresses = [
-        ("10.0.0.1:10352", demo.address),
-        ("10.0.0.1:9100", beside.address),
-        ("10.0.0.2:10352", demo.address),
-        ("10.0.0.2:9100", beside.address),
-    ];
-    let config = prometheus_yml(&addresses) + unlabelled;
-    let dir = TempDir::new().unwrap();
-    let scrape = dir.path().join("scrape.yml");
-    let only_scrapes = config.split_once("scrape_configs:").unwrap().1;
-    fs::write(
-        &scrape,
-        format!("global: {{scrape_interval: 15s}}\nscrape_configs:{only_scrapes}"),
-    )
-    .unwrap();
-    let victoria = local(free_port());
-    let mut command = program("victoria-metrics");
-    command.arg(format!("-httpListenAddr={victoria}"));
-    command.arg(format!("-promscrape.config={}", scrape.display()));
-    command.arg(format!("-storageDataPath={}", dir.path().join("data").display()));
-    // Without it what was scraped last is hidden for half a minute.
-    command.arg("-search.latencyOffset=0s");
-    Scraped {
-        prometheus: Prometheus::configured(&config),
-        victoria,
-        _victoria: Process::start(&mut command, "victoria-metrics"),
-        _beside: beside,
-        _demo: demo,
-        _dir: dir,
-    }
-}
-
-#[test]
-fn every_selector_has_series_and_victoria_metrics_agrees() {
-    let scraped = scraped();
-    let sets = sets(&Config::load(None, &Overrides::default()).unwrap());
-    let mut missing: BTreeSet<String> = BTreeSet::new();
-    for (_, mut selector) in selectors::selectors(&sets, ".*bingo-exporter.*") {
-        // As it was then is what comes to be now.
-        selector.offset = None;
-        missing.insert(selector.to_string());
-    }
-    assert!(missing.len() > 50, "{missing:?}");
-    let all = missing.clone();
-    let deadline = now() + 3 * DEADLINE;
-    while !missing.is_empty() {
-        assert!(now() < deadline, "no series: {missing:?}");
-        pause(POLL);
-        missing.retain(|selector| scraped.prometheus.query(&format!("count({selector})")).is_empty());
-    }
-    let queries = all
-        .iter()
-        .filter(|selector| !selector.contains(':') || selector.starts_with("up"));
-    let mut compared = 0;
-    for selector in queries {
-        let query = format!("count by (__name__) ({selector})");
-        let here = scraped.prometheus.query(&query);
-        let there = ask(scraped.victoria, &query);
-        assert_eq!(here.difference(&there), "", "{query}");
-        compared += 1;
-    }
-    assert!(compared > 25, "{compared}");
 }

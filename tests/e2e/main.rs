@@ -8,6 +8,7 @@ mod alerts;
 mod check;
 mod demo;
 mod exposition;
+mod fleet;
 mod nginx;
 mod own_log;
 mod page;

@@ -28,19 +28,19 @@ pub(crate) fn tool(name: &str, package: &str, args: &[&str], dir: &Path) -> Outp
 }
 
 #[track_caller]
-fn content(name: &str, package: &str, args: &[&str], dir: &Path) -> String {
+pub(crate) fn content(name: &str, package: &str, args: &[&str], dir: &Path) -> String {
     let output = tool(name, package, args, dir);
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(output.status.success(), "{name} {args:?}:\n{said}");
     said
 }
 
-fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Files of a directory below `dir`, which is in the repository or is one like it.
-fn listed(dir: &Path, directory: &str) -> Vec<String> {
+pub(crate) fn listed(dir: &Path, directory: &str) -> Vec<String> {
     let entries = fs::read_dir(dir.join(directory)).unwrap();
     let name = |entry: fs::DirEntry| format!("{directory}/{}", entry.file_name().into_string().unwrap());
     entries.map(|entry| name(entry.unwrap())).collect()

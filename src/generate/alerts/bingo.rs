@@ -182,12 +182,14 @@ fn stale() -> Rule {
             sum by (node, route) (increase(bingo_http_cache_requests_total{route="/long_dummy",cache=~"stale|updating"}[1m])) > 0
             or
             sum by (node, route) (increase(bingo_http_cache_requests_total{route="/long_dummy",cache="hit"}[15s])) > 0
+            and on (node) count by (node) (bingo_http_cache_requests_total offset 75s)
             unless on (node)
               sum by (node) (increase(bingo_http_cache_requests_total{route="/long_dummy",cache=~"miss|expired|revalidated"}[75s])) > 0
             "#,
             "15s",
             "0: one such answer is one too many. 15s, 75s: who is answered from the cache now, and it was filled over 75 seconds \
-             ago, gets an answer that was a minute old 15 seconds ago.",
+             ago, gets an answer that was a minute old 15 seconds ago.\n\
+             Nobody knows when it was filled who was not there 75 seconds ago, as after a stop of the exporter.",
         )
         .says(
             "/long_dummy is answered with what is older than a minute",

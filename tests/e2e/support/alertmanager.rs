@@ -109,7 +109,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(address: SocketAddr, handle: impl Fn(&str, &[u8]) + Send + 'static) -> Self {
+    fn start(address: SocketAddr, text: String, handle: impl Fn(&str, &[u8]) + Send + 'static) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
@@ -120,7 +120,7 @@ impl Server {
                     return;
                 }
                 // A client that breaks off is its own affair.
-                let _ = stream.and_then(|stream| answer(&stream, &handle));
+                let _ = stream.and_then(|stream| answer(&stream, &text, &handle));
             }
         });
         Self {
@@ -132,25 +132,34 @@ impl Server {
 
     /// A target with no metrics, which is up as long as this lives.
     pub(crate) fn target(address: SocketAddr) -> Self {
-        Self::start(address, |_, _| {})
+        Self::showing(address, String::new())
+    }
+
+    /// A target that always shows the same metrics.
+    pub(crate) fn showing(address: SocketAddr, text: String) -> Self {
+        Self::start(address, text, |_, _| {})
     }
 
     /// Somebody to be called, and what he has heard.
     pub(crate) fn somebody() -> (Self, Arc<Mutex<Vec<Call>>>) {
         let calls = Arc::new(Mutex::new(vec![]));
         let heard = Arc::clone(&calls);
-        let server = Self::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), move |path, body| {
-            let message: Value = serde_json::from_slice(body).unwrap();
-            for alert in message["alerts"].as_array().unwrap() {
-                heard.lock().unwrap().push(Call {
-                    at: now(),
-                    to: path.trim_start_matches('/').to_owned(),
-                    firing: alert["status"] == "firing",
-                    name: alert["labels"]["alertname"].as_str().unwrap().to_owned(),
-                    alert: alert.clone(),
-                });
-            }
-        });
+        let server = Self::start(
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            String::new(),
+            move |path, body| {
+                let message: Value = serde_json::from_slice(body).unwrap();
+                for alert in message["alerts"].as_array().unwrap() {
+                    heard.lock().unwrap().push(Call {
+                        at: now(),
+                        to: path.trim_start_matches('/').to_owned(),
+                        firing: alert["status"] == "firing",
+                        name: alert["labels"]["alertname"].as_str().unwrap().to_owned(),
+                        alert: alert.clone(),
+                    });
+                }
+            },
+        );
         (server, calls)
     }
 }
@@ -166,7 +175,7 @@ impl Drop for Server {
     }
 }
 
-fn answer(stream: &TcpStream, handle: &impl Fn(&str, &[u8])) -> io::Result<()> {
+fn answer(stream: &TcpStream, text: &str, handle: &impl Fn(&str, &[u8])) -> io::Result<()> {
     stream.set_read_timeout(Some(DEADLINE))?;
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
@@ -189,7 +198,6 @@ fn answer(stream: &TcpStream, handle: &impl Fn(&str, &[u8])) -> io::Result<()> {
         handle(path, &body);
     }
     let mut stream = stream;
-    stream.write_all(
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-    )
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close";
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{text}", text.len())
 }

@@ -58,6 +58,13 @@ impl Prometheus {
         ask(self.address, query)
     }
 
+    /// What it says about itself.
+    #[track_caller]
+    pub(crate) fn own(&self) -> Exposition {
+        let response = http::ask(self.address, "GET", "/metrics", &[]);
+        Exposition::parse(&String::from_utf8(response.body).unwrap())
+    }
+
     /// The same at another time, in Unix seconds.
     #[track_caller]
     pub(crate) fn query_at(&self, time: f64, query: &str) -> Exposition {

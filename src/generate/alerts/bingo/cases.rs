@@ -221,12 +221,21 @@ fn stale() -> Vec<Case> {
             .on("a", &hit, "0+1x100")
             .silent("3m"),
         of(
-            "filled for the last time long ago, and nobody asks",
+            "filled for the last time long ago, and nobody is answered from it",
             "miss",
             "0+1x12 12x100",
         )
         .on("a", &hit, "0+1x12 12x100")
+        .on("a", &cached("/long_dummy", "bypass"), "0+1x100")
         .silent("3m"),
+        Case::new(
+            "BingoLongDummyStale",
+            "seen for the first time, or again after a stop, and filled long ago",
+        )
+        .on("a", &cached("/long_dummy", "miss"), "_x24 7x100")
+        .on("a", &hit, "_x24 7+1x100")
+        .silent("3m25s")
+        .fires("3m35s", FIRES),
         of("other routes are hit", "miss", "0x100")
             .on("a", &cached("/r", "hit"), "0+1x100")
             .on("a", &cached("/r", "stale"), "0+1x100")
