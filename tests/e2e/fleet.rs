@@ -248,7 +248,7 @@ fn the_rules_of_many_nodes_are_evaluated_in_time() {
         say(&format!(
             "{nodes} nodes: {group} took {seconds:.3} s of every {interval} s"
         ));
-        assert!(seconds < interval, "{group}: {seconds}");
+        assert!(2.0 * seconds < interval, "{group}: {seconds}");
     }
     let missed = own.sum("prometheus_rule_group_iterations_missed_total", &[]);
     assert!(missed < 1.0, "{missed}");
