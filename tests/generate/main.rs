@@ -1,6 +1,7 @@
 //! What `bingo-exporter generate` writes, and what the repository holds of it.
 #![cfg(test)]
 
+mod dashboards;
 mod mutants;
 mod names;
 mod promtool;
