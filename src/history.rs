@@ -46,6 +46,8 @@ pub struct History {
     edges: Arc<[Nanos]>,
     short: Tier,
     long: Tier,
+    /// The first step ever recorded.
+    first: Slot,
     /// The counts at the end of the last step.
     baseline: Sheet,
 }
@@ -74,6 +76,7 @@ impl History {
             edges,
             short: Tier::new(STEP, STEPS, short),
             long: Tier::new(MINUTE, MINUTES, long),
+            first: 0,
             baseline: Sheet::new(),
         }
     }
@@ -85,9 +88,13 @@ impl History {
 
     /// Where the history begins.
     pub fn begin(&self) -> Option<UnixMillis> {
-        let begins =
-            [&self.long, &self.short].map(|tier| tier.begin().map(|slot| UnixMillis::from(slot) * tier.step));
+        let begins = [&self.long, &self.short].map(|tier| tier.begin().map(|slot| self.at(tier, slot)));
         begins.into_iter().flatten().min()
+    }
+
+    /// When a slot begins. The first minute is known from its first step on only.
+    fn at(&self, tier: &Tier, slot: Slot) -> UnixMillis {
+        (UnixMillis::from(slot) * tier.step).max(UnixMillis::from(self.first) * STEP)
     }
 
     /// Counts begin from zero after a restart.
@@ -158,6 +165,7 @@ impl History {
     }
 
     fn begin_at(&mut self, slot: Slot, counts: Sheet) {
+        self.first = slot;
         self.short.ends.push_back(slot);
         self.long.ends.push_back(slot / STEPS_A_MINUTE);
         self.baseline = counts;
@@ -211,7 +219,7 @@ impl History {
         let mut newest_first: Vec<Rise> = vec![];
         for (bin, bound) in bins.iter().zip(&bounds).rev() {
             add(Some(&mut sum), Some(bin));
-            let from = UnixMillis::from(*bound) * tier.step;
+            let from = self.at(tier, *bound);
             newest_first.push(Rise {
                 cells: sum.clone(),
                 seconds: (live.now - from).max(0) as f64 / 1e3,
@@ -238,19 +246,18 @@ fn add(sum: Option<&mut Vec<u64>>, more: Option<&Vec<u64>>) {
     }
 }
 
-/// By how much counts rose. A series with a count that fell began anew from zero.
+/// By how much counts rose. A series with a count that fell began anew from zero; of one that has other cells than
+/// before, nothing can be said.
 fn rises(before: &Sheet, counts: &Sheet) -> Sheet {
     let rise = |(key, counts): (&Key, &Vec<u64>)| {
-        let before = before.get(key).filter(|before| {
-            before.len() == counts.len() && before.iter().zip(counts).all(|(before, count)| before <= count)
-        });
-        let cells = match before {
-            Some(before) => before
+        let cells = match before.get(key) {
+            Some(before) if before.len() != counts.len() => vec![0; counts.len()],
+            Some(before) if before.iter().zip(counts).all(|(before, count)| before <= count) => before
                 .iter()
                 .zip(counts)
                 .map(|(before, count)| count - before)
                 .collect(),
-            None => counts.clone(),
+            _ => counts.clone(),
         };
         (key.clone(), cells)
     };

@@ -26,6 +26,8 @@ pub mod ingest;
 pub mod checkpoint;
 pub mod history;
 
+pub mod summary;
+
 pub mod metrics;
 pub mod serve;
 

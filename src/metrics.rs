@@ -3,6 +3,7 @@
 mod app;
 mod exporter;
 mod http;
+pub mod promql;
 
 use std::fmt;
 use std::sync::Arc;

@@ -45,6 +45,12 @@ pub fn read() -> ProcessStats {
     stats
 }
 
+/// The machine's name; empty where the kernel does not tell it.
+pub fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
 /// Descriptors besides the log files: connections, the checkpoint, the log, notify.
 const OTHER_FILES: u64 = 128;
 

@@ -193,17 +193,20 @@ fn distinct<'a>(items: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 /// `%2F`, one trailing slash dropped, no dot segments resolved. Borrowed where nothing had to be changed.
 pub(crate) fn normalise(target: &[u8]) -> Cow<'_, str> {
     let path = strip_authority(target);
-    let end = path
-        .iter()
-        .position(|byte| matches!(byte, b'?' | b'#'))
-        .unwrap_or(path.len());
-    let path = &path[..end];
+    let path = match memchr::memchr2(b'?', b'#', path) {
+        Some(end) => &path[..end],
+        None => path,
+    };
     if path.is_empty() {
         return Cow::Borrowed("/");
     }
-    let plain = !path.contains(&b'%') && memchr::memmem::find(path, b"//").is_none();
-    if plain {
-        return String::from_utf8_lossy(without_trailing_slash(path));
+    // Without an early end, so that many bytes are looked at in one step.
+    let pairs = path.iter().zip(path.iter().skip(1));
+    let doubled = pairs.fold(false, |doubled, pair| doubled | (pair == (&b'/', &b'/')));
+    let encoded = path.iter().fold(false, |encoded, byte| encoded | (*byte == b'%'));
+    if !doubled && !encoded {
+        let path = without_trailing_slash(path);
+        return str::from_utf8(path).map_or_else(|_| String::from_utf8_lossy(path), Cow::Borrowed);
     }
     let decoded = decode(path);
     Cow::Owned(String::from_utf8_lossy(without_trailing_slash(&decoded)).into_owned())

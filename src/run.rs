@@ -26,6 +26,7 @@ use crate::model::Model;
 use crate::process;
 use crate::reload::Reloader;
 use crate::serve::limits::{LimitHits, Limits};
+use crate::serve::peers::Peers;
 use crate::serve::site::Site;
 use crate::serve::transport;
 use crate::source::{Source, SourceName};
@@ -59,6 +60,8 @@ pub fn run(cli: &Cli, model: Arc<Model>, stage: Option<Stage>) -> Result<()> {
         let hits = Arc::new(LimitHits::default());
         let site = Site {
             sources: running.sources.clone(),
+            node: process::hostname(),
+            peers: Peers::new(cli.peers.clone(), clock),
             clock,
             telemetry_path: cli.telemetry_path.clone(),
             saver: running.saver.as_ref().map(|(saver, _)| saver.clone()),

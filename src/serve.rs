@@ -3,6 +3,7 @@
 pub mod site;
 pub(crate) mod api;
 pub(crate) mod page;
+pub mod peers;
 pub mod negotiate;
 pub mod limits;
 pub mod transport;

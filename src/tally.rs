@@ -143,11 +143,21 @@ impl Tally {
     }
 
     fn count_attempts(&mut self, id: RowId, request: &Request<'_>, now: Now) {
+        let (attempts, upstreams) = (&request.attempts, &mut self.upstreams);
+        if attempts.addresses.is_empty() && attempts.untold == 0 {
+            return;
+        }
+        // What most lines tell: one try, at a known node.
+        if let Some(index) = upstreams.index_of(&attempts.addresses)
+            && let Some((code, duration)) = attempts.single()
+        {
+            upstreams.count_at(index, code, Some(duration), &self.edges, now.unix, &mut self.room);
+            return;
+        }
         let mut tries = 0;
-        for attempt in request.attempts.iter() {
+        for attempt in attempts.iter() {
             tries += 1;
-            self.upstreams
-                .count(&attempt, &self.edges, now.unix, &mut self.room);
+            upstreams.count(&attempt, &self.edges, now.unix, &mut self.room);
         }
         self.rows[id].retried += u64::from(tries > 1);
     }

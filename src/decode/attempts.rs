@@ -3,7 +3,7 @@
 use memchr::memchr2_iter;
 
 use super::number::{duration, integer};
-use crate::record::{Attempt, Attempts, Code};
+use crate::record::{Attempt, Attempts, Code, Nanos};
 
 /// Longer addresses are no addresses, and the name of an upstream becomes a label.
 const ADDRESS_BYTES: usize = 128;
@@ -12,6 +12,14 @@ const ADDRESS_BYTES: usize = 128;
 const OTHER: &[u8] = b"other";
 
 impl Attempts<'_> {
+    /// Code and duration, where the lists of them are one number each, as in most lines. So there is one try.
+    #[inline]
+    pub fn single(&self) -> Option<(Code, Nanos)> {
+        let code = (self.untold == 0).then(|| integer(&self.codes)).flatten()?;
+        let duration = duration(&self.durations, self.unit).ok()?;
+        Some((Code::new(code), duration))
+    }
+
     /// The tries, in order. The lists are parallel; where one is shorter, that part of a try is unknown.
     pub fn iter(&self) -> impl Iterator<Item = Attempt<'_>> {
         let mut codes = entries(&self.codes);
@@ -90,7 +98,6 @@ fn separators(list: &[u8]) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Nanos;
     use proptest::prelude::*;
 
     const MS: Nanos = 1_000_000;
@@ -114,6 +121,14 @@ mod tests {
             })
             .collect();
         assert_eq!(attempts.iter().collect::<Vec<_>>(), expect);
+        if let Some((code, duration)) = attempts.single() {
+            assert!(
+                expect
+                    .iter()
+                    .all(|attempt| (attempt.code, attempt.duration) == (code, Some(duration)))
+            );
+            assert!(expect.len() <= 1);
+        }
     }
 
     #[test]

@@ -5,8 +5,27 @@ use crate::record::{DurationUnit, Nanos, Unmeasured};
 const SECOND: Nanos = 1_000_000_000;
 const DAY: Nanos = 86_400 * SECOND;
 
+/// So many digits surely fit into 64 bits.
+const SHORT: usize = 19;
+
+const POWERS: [u64; 10] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+    SECOND,
+];
+
 /// Reads an integer; a fraction of zeros is tolerated, as shippers that know only floats write `200.0`.
 pub(super) fn integer(text: &[u8]) -> Option<i64> {
+    if let Some((value, 0)) = short(text) {
+        return i64::try_from(value).ok();
+    }
     let (negative, text) = signed(text);
     let (whole, fraction) = decimal(text)?;
     if whole.is_empty() || fraction.iter().any(|digit| *digit != b'0') {
@@ -24,12 +43,22 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
 /// # Errors
 /// Why there is no duration.
 pub(super) fn duration(text: &[u8], unit: DurationUnit) -> Result<Nanos, Unmeasured> {
-    let (places, unit) = match unit {
+    let (places, unit): (usize, Nanos) = match unit {
         DurationUnit::Nanoseconds => (0, 1),
         DurationUnit::Microseconds => (3, 1_000),
         DurationUnit::Milliseconds => (6, 1_000_000),
         DurationUnit::Seconds => (9, SECOND),
     };
+    if let Some((value, fraction)) = short(text)
+        && let Some(missing) = places.checked_sub(fraction)
+    {
+        let nanos = value.saturating_mul(POWERS[missing]);
+        return if nanos > DAY {
+            Err(Unmeasured::OverADay)
+        } else {
+            Ok(nanos)
+        };
+    }
     let (negative, digits) = signed(text);
     let Some((whole, fraction)) = decimal(digits) else {
         return float(text, unit);
@@ -43,6 +72,28 @@ pub(super) fn duration(text: &[u8], unit: DurationUnit) -> Result<Nanos, Unmeasu
         nanos if nanos > DAY => Err(Unmeasured::OverADay),
         nanos => Ok(nanos),
     }
+}
+
+/// Of most numbers, which are short, the digits as one integer, and how many of them stand behind the point. `None` says
+/// nothing about the others.
+#[inline]
+fn short(text: &[u8]) -> Option<(u64, usize)> {
+    let (mut value, mut point) = (0, None);
+    if !(1..=SHORT).contains(&text.len()) {
+        return None;
+    }
+    for (at, byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            value = value * 10 + u64::from(digit);
+        } else if *byte == b'.' && point.is_none() && at > 0 {
+            point = Some(at);
+        } else {
+            return None;
+        }
+    }
+    let fraction = point.map_or(0, |point| text.len() - point - 1);
+    Some((value, fraction))
 }
 
 /// The first `places` digits of a fraction as an integer: `fixed(b"5", 3)` is 500.

@@ -27,6 +27,7 @@ pub(super) const LIMIT: usize = 2_000_000;
 #[derive(Serialize, Deserialize)]
 struct Head {
     edges: Arc<[Nanos]>,
+    first: Slot,
     baseline: Vec<(Key, Vec<u64>)>,
     tiers: [TierHead; 2],
 }
@@ -70,6 +71,7 @@ impl History {
         let [short, long] = head.tiers;
         let rest = restore(&mut self.short, short, packed).ok_or("it is too short")?;
         restore(&mut self.long, long, rest).ok_or("it is too short")?;
+        self.first = head.first;
         self.baseline = head.baseline.into_iter().collect::<Sheet>();
         Ok(Some(()))
     }
@@ -77,6 +79,7 @@ impl History {
     fn encode(&self) -> io::Result<Vec<u8>> {
         let head = Head {
             edges: Arc::clone(&self.edges),
+            first: self.first,
             baseline: self.baseline.clone().into_iter().collect(),
             tiers: [&self.short, &self.long].map(TierHead::of),
         };

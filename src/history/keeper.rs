@@ -119,7 +119,16 @@ impl Worker {
     fn record(&self) {
         let snapshots: Vec<_> = self.sources.iter().map(Handle::snapshot).collect();
         let Some(counts) = sheet(&snapshots) else { return };
-        if !self.keeper.history().record(counts, self.clock.now().unix) {
+        let mut history = self.keeper.history();
+        let access = snapshots.iter().find(|source| source.requests().is_some());
+        if let Some(model) = access
+            .map(|source| &source.model)
+            .filter(|model| model.edges != *history.edges())
+        {
+            warn!("the thresholds of the objectives have changed: the status page's history begins anew");
+            *history = History::new(Arc::clone(&model.edges));
+        }
+        if !history.record(counts, self.clock.now().unix) {
             warn!("the clock was set back: the status page's history begins anew");
         }
     }

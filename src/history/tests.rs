@@ -68,6 +68,20 @@ fn windows_are_summed_and_what_came_before_the_first_step_is_not() {
 }
 
 #[test]
+fn a_minute_that_is_known_in_part_counts_in_part() {
+    let mut history = history();
+    history.record(sheet(0), START + 20_000);
+    history.record(sheet(100), START + 70_000);
+    assert_eq!(history.begin(), Some(START + 20_000));
+    check(
+        &history,
+        100,
+        START + 70_000,
+        &[(3600, 100, 50.0), (7200, 100, 50.0)],
+    );
+}
+
+#[test]
 fn a_day_is_kept_and_no_more() {
     let history = steady(90_000);
     let seconds = 86_400;
@@ -118,6 +132,15 @@ fn a_reset_counts_from_zero() {
     history.counts_from_zero();
     history.record(sheet(100), START + 65_000);
     check(&history, 100, START + 65_000, &[(3600, 160, 65.0)]);
+}
+
+#[test]
+fn a_series_with_other_cells_than_before_rises_by_nothing() {
+    let mut history = steady(60);
+    let wider = Sheet::from([(key(), vec![1_000, 0, 0])]);
+    history.record(wider.clone(), START + 65_000);
+    let live = history.live(&wider, START + 65_000);
+    assert_eq!(history.rises(&live, &key(), 2, &[3_600_000])[0].cells, [60, 0]);
 }
 
 #[test]

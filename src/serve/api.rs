@@ -1,33 +1,70 @@
 //! `/api/v1/status`: the published state as JSON, for people and programs that are not Prometheus.
 //! Times are Unix seconds, durations seconds, sizes bytes; what is not known is `null` or absent.
 
+mod endpoint;
+mod figures;
+mod history;
+mod verdict;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use self::endpoint::EndpointStatus;
+pub(super) use self::figures::{Figures, Scope};
+pub(super) use self::history::{Columns, Query};
+use super::peers::PeerStatus;
 use crate::clock::Now;
 use crate::decode::Decided;
+use crate::metrics::{Own, promql};
 use crate::record::{EventKind, Reject, UnixMillis, Unmeasured};
-use crate::route::Row;
-use crate::slo::{Objectives, Slo};
 use crate::source::Snapshot;
+use crate::summary::Verdict;
 use crate::tail::{FileStatus, Rotation};
-use crate::tally::{CodeCounts, LogTally, RowTally, Upstream};
+use crate::tally::{CodeCounts, LogTally, Upstream};
 
 /// The whole document.
 #[derive(Debug, Serialize)]
 pub(super) struct Status<'a> {
+    /// The machine's name.
+    node: &'a str,
     version: &'static str,
     revision: &'static str,
     /// When the figures were taken.
     time: f64,
     /// Everything on disk at the start is counted; until then `endpoints`, `upstreams` and `apps` are empty.
     ready: bool,
-    sources: Vec<SourceStatus<'a>>,
+    verdict: Verdict,
+    /// Where the metrics are.
+    telemetry_path: &'a str,
+    /// The other nodes, where a scope was asked for.
+    peers: Option<&'a [PeerStatus]>,
+    /// Since when figures over time are known.
+    history_begin: Option<f64>,
+    /// Whose figures the endpoints show: `node`, or `pair` together with the peers that answered.
+    scope: Scope,
+    /// By window: requests a second, without health checks.
+    rate: BTreeMap<&'static str, f64>,
+    /// Upper edges of `buckets`, in seconds; the last bucket has none.
+    edges_seconds: Vec<f64>,
     endpoints: Vec<EndpointStatus<'a>>,
     upstreams: Vec<UpstreamStatus<'a>>,
     apps: Vec<AppStatus<'a>>,
+    sources: Vec<SourceStatus<'a>>,
+    exporter: ExporterStatus,
+    /// What gives the same figures in Prometheus, by figure.
+    promql: BTreeMap<&'static str, &'static str>,
+}
+
+/// The exporter itself.
+#[derive(Debug, Serialize)]
+struct ExporterStatus {
+    /// When state was last saved; `null` where none is kept.
+    checkpoint_time: Option<f64>,
+    checkpoint_failures: Option<u64>,
+    resident_memory_bytes: Option<u64>,
+    start_time: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,35 +99,22 @@ struct FileView<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct EndpointStatus<'a> {
-    route: &'a str,
-    method: &'static str,
-    probe: bool,
-    requests: u64,
-    codes: BTreeMap<String, u64>,
-    response_bytes: u64,
-    retried: u64,
-    objectives: Vec<ObjectiveStatus>,
-}
-
-#[derive(Debug, Serialize)]
-struct ObjectiveStatus {
-    slo: &'static str,
-    /// Share that must be good.
-    objective: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    threshold_seconds: Option<f64>,
-    good: u64,
-    bad: u64,
-    /// Share that was good since counting began; `null` before the first event.
-    ratio: Option<f64>,
-}
-
-#[derive(Debug, Serialize)]
 struct UpstreamStatus<'a> {
     upstream: &'a str,
     attempts: u64,
     codes: BTreeMap<String, u64>,
+    /// `up`, `failing` or `idle`, by the last minute.
+    state: &'static str,
+    /// Since when it has been failing.
+    since: Option<f64>,
+    /// When a try was last counted.
+    last_attempt_time: Option<f64>,
+    /// Share of the last minute's tries that failed.
+    error_ratio: Option<f64>,
+    /// A pattern of the codes that are errors, for PromQL.
+    error_codes: String,
+    /// By window: share of all tries that went here.
+    share: BTreeMap<&'static str, f64>,
 }
 
 /// A log of bingo's own.
@@ -104,16 +128,32 @@ struct AppStatus<'a> {
     unclean_exits: Option<u64>,
     last_start_duration_seconds: Option<f64>,
     last_heartbeat_time: Option<f64>,
+    last_start_time: Option<f64>,
     /// Requests the rate limiter refused.
     throttled: u64,
+    /// By window, how many more there were of these.
+    starts_in: BTreeMap<&'static str, u64>,
+    unclean_exits_in: BTreeMap<&'static str, u64>,
+    throttled_in: BTreeMap<&'static str, u64>,
 }
 
 impl<'a> Status<'a> {
-    /// Of these sources.
-    pub(super) fn new(sources: &'a [Arc<Snapshot>], now: Now) -> Self {
+    /// Of these sources, with what the history says of them.
+    pub(super) fn new(
+        sources: &'a [Arc<Snapshot>],
+        figures: &'a Figures,
+        site: &'a About<'a>,
+        own: &Own,
+    ) -> Self {
         let ready = !sources.iter().any(|source| source.catching_up);
         let counted = || sources.iter().filter(move |_| ready);
+        let upstreams: Vec<_> = counted()
+            .filter_map(|source| Some((source.requests()?, &source.model.config.error_codes)))
+            .flat_map(|(tally, codes)| tally.upstreams.iter().map(move |node| (node, codes)))
+            .map(|(node, codes)| UpstreamStatus::new(node, endpoint::pattern(codes.patterns()), figures))
+            .collect();
         Self {
+            node: site.node,
             version: env!("CARGO_PKG_VERSION"),
             revision: env!("BINGO_EXPORTER_REVISION"),
             time: sources
@@ -121,19 +161,51 @@ impl<'a> Status<'a> {
                 .map(|source| seconds(source.now.unix))
                 .fold(0.0, f64::max),
             ready,
-            sources: sources
-                .iter()
-                .map(|source| SourceStatus::new(source, now))
-                .collect(),
-            endpoints: counted().flat_map(|source| EndpointStatus::all(source)).collect(),
-            upstreams: counted()
-                .filter_map(|source| source.requests())
-                .flat_map(|tally| tally.upstreams.iter().map(UpstreamStatus::new))
-                .collect(),
+            verdict: figures.verdict(sources, &upstreams, site.now),
+            telemetry_path: site.telemetry_path,
+            peers: site.peers.as_deref(),
+            history_begin: figures.begin.map(seconds),
+            scope: figures.scope,
+            rate: figures.rates(),
+            edges_seconds: figures.edges.iter().map(|edge| *edge as f64 / 1e9).collect(),
+            endpoints: figures.statuses(sources),
+            upstreams,
             apps: counted()
                 .filter_map(|source| source.apps())
-                .flat_map(|tally| tally.logs().iter().map(AppStatus::new))
+                .flat_map(|tally| tally.logs())
+                .map(|log| AppStatus::new(log, figures))
                 .collect(),
+            sources: sources
+                .iter()
+                .map(|source| SourceStatus::new(source, site.now))
+                .collect(),
+            exporter: ExporterStatus::new(own),
+            promql: promql::questions(),
+        }
+    }
+}
+
+/// What is known of the answer besides its figures.
+#[derive(Debug)]
+pub(super) struct About<'a> {
+    /// The machine's name.
+    pub(super) node: &'a str,
+    /// Where the metrics are.
+    pub(super) telemetry_path: &'a str,
+    /// The other nodes.
+    pub(super) peers: Option<Vec<PeerStatus>>,
+    /// When it is asked.
+    pub(super) now: Now,
+}
+
+impl ExporterStatus {
+    fn new(own: &Own) -> Self {
+        let checkpoint = own.checkpoint;
+        Self {
+            checkpoint_time: checkpoint.and_then(|(saved, _)| saved).map(seconds),
+            checkpoint_failures: checkpoint.map(|(_, failures)| failures),
+            resident_memory_bytes: own.process.resident_memory_bytes,
+            start_time: own.process.start_time_seconds,
         }
     }
 }
@@ -182,64 +254,31 @@ impl<'a> SourceStatus<'a> {
     }
 }
 
-impl<'a> EndpointStatus<'a> {
-    fn all(source: &'a Snapshot) -> impl Iterator<Item = Self> {
-        source.requests().into_iter().flat_map(|tally| {
-            let rows = source.model.routes.rows.iter().zip(&tally.rows);
-            rows.filter(|(_, row)| row.shown)
-                .map(|(fixed, row)| Self::new(fixed, row))
-        })
-    }
-
-    fn new(row: &Row, tally: &'a RowTally) -> Self {
-        Self {
-            route: &tally.route,
-            method: tally.method.as_str(),
-            probe: row.probe,
-            requests: tally.codes.total(),
-            codes: by_code(&tally.codes),
-            response_bytes: tally.bytes,
-            retried: tally.retried,
-            objectives: Slo::ALL
-                .iter()
-                .filter_map(|slo| ObjectiveStatus::new(*slo, &row.objectives, tally))
-                .collect(),
-        }
-    }
-}
-
-impl ObjectiveStatus {
-    fn new(slo: Slo, objectives: &Objectives, tally: &RowTally) -> Option<Self> {
-        let objective = objectives.ratio(slo)?;
-        let threshold = objectives
-            .latency
-            .filter(|_| slo == Slo::Latency)
-            .map(|latency| latency.under as f64 / 1e9);
-        let [bad, good] = tally.events[slo as usize];
-        let ratio = (bad + good > 0).then(|| good as f64 / (bad + good) as f64);
-        Some(Self {
-            slo: slo.as_str(),
-            objective,
-            threshold_seconds: threshold,
-            good,
-            bad,
-            ratio,
-        })
-    }
-}
-
 impl<'a> UpstreamStatus<'a> {
-    fn new(upstream: &'a Upstream) -> Self {
+    fn new(upstream: &'a Upstream, error_codes: String, figures: &Figures) -> Self {
+        let seen = figures.upstreams.get(&upstream.name).cloned().unwrap_or_default();
+        let state = match seen.error_ratio {
+            None => "idle",
+            Some(ratio) if ratio > verdict::UPSTREAM_FAILS => "failing",
+            Some(_) => "up",
+        };
         Self {
             upstream: &upstream.name,
             attempts: upstream.codes.total(),
             codes: by_code(&upstream.codes),
+            state,
+            since: seen.since.filter(|_| state == "failing"),
+            last_attempt_time: Some(upstream.last_seen).filter(|seen| *seen > 0).map(seconds),
+            error_ratio: seen.error_ratio,
+            error_codes,
+            share: seen.share,
         }
     }
 }
 
 impl<'a> AppStatus<'a> {
-    fn new(log: &'a LogTally) -> Self {
+    fn new(log: &'a LogTally, figures: &Figures) -> Self {
+        let [starts_in, unclean_exits_in, throttled_in] = figures.app(&log.id);
         // Of directories that are counted together, only sums mean something.
         let one = !log.is_overflow();
         Self {
@@ -250,7 +289,11 @@ impl<'a> AppStatus<'a> {
             unclean_exits: one.then_some(log.unclean_exits),
             last_start_duration_seconds: log.last_start.map(|millis| millis as f64 / 1e3),
             last_heartbeat_time: log.last_event[EventKind::Heartbeat as usize].map(seconds),
+            last_start_time: log.last_event[EventKind::Start as usize].map(seconds),
             throttled: log.events_of(EventKind::Throttled),
+            starts_in,
+            unclean_exits_in,
+            throttled_in,
         }
     }
 }

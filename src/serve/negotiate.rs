@@ -60,6 +60,16 @@ pub fn exposition(accept: Option<&str>) -> Exposition {
     }
 }
 
+/// Whether JSON is asked for, and more than a page: browsers and those that take anything get the page.
+pub fn prefers_json(accept: Option<&str>) -> bool {
+    let weight = |media: &str| {
+        let ranges = accept.unwrap_or_default().split(',').map(Range::parse);
+        let same = ranges.filter(|range| range.media.eq_ignore_ascii_case(media));
+        same.map(|range| range.weight).fold(0.0, f32::max)
+    };
+    weight("application/json") > weight("text/html")
+}
+
 /// One media range of an `Accept` header. Nothing here can fail: what is not understood is not asked for.
 struct Range<'a> {
     media: &'a str,
@@ -147,6 +157,20 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+
+    #[test]
+    fn json_is_for_those_who_prefer_it() {
+        for (accept, expected) in [
+            (None, false),
+            (Some("*/*"), false),
+            (Some("text/html,application/xhtml+xml,*/*;q=0.8"), false),
+            (Some("application/json"), true),
+            (Some("text/html;q=0.5, Application/JSON"), true),
+            (Some("application/json;q=0"), false),
+        ] {
+            assert_eq!(prefers_json(accept), expected, "{accept:?}");
+        }
+    }
 
     #[test]
     fn open_metrics_is_for_those_who_prefer_it() {

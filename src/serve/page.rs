@@ -1,75 +1,122 @@
-//! The landing page: what this is and where to go on. The status page proper comes with a later release.
+//! The status page: static files, embedded. All that changes comes through `/api/v1/`, and becomes text in the browser,
+//! never markup.
 
-use std::fmt::Write;
-use std::sync::Arc;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use xxhash_rust::xxh3::xxh3_64;
 
-use crate::source::Snapshot;
+/// Nothing on the page comes from elsewhere, and nothing in it runs but our files. The icon is an empty one, so that no
+/// browser asks for another.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+                      form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
 
-const HEAD: &str = "<!doctype html>
-<html lang=\"en\">
-<meta charset=\"utf-8\">
-<meta name=\"viewport\" content=\"width=device-width\">
-<meta name=\"color-scheme\" content=\"light dark\">
-<title>bingo-exporter</title>
-<style>
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem }
-li { margin: .3rem 0 }
-code { overflow-wrap: anywhere }
-</style>
-";
+/// The files beside the page itself, by path.
+pub(super) const FILES: [(&str, Asset); 5] = [
+    ("/-/page.css", STYLE),
+    ("/-/page.js", SCRIPT),
+    ("/-/text.js", TEXT),
+    ("/-/charts.js", DRAWING),
+    ("/-/uplot.js", UPLOT),
+];
 
-/// The page. Links are relative, so that it works behind a proxy's prefix.
-pub(super) fn landing(telemetry_path: &str, sources: &[Arc<Snapshot>]) -> String {
-    let mut page = String::from(HEAD);
-    let version = env!("CARGO_PKG_VERSION");
-    let metrics = escape(telemetry_path.trim_start_matches('/'));
-    // Writing to a String cannot fail.
-    let _ = write!(
-        page,
-        "<h1>bingo-exporter {version}</h1>
-<p>Turns the access log of bingo's reverse proxy into metrics per endpoint, and bingo's own log into its starts, crashes
-and heartbeats.</p>
-<ul>
-<li><a href=\"{metrics}\">Metrics</a> for Prometheus
-<li><a href=\"api/v1/status\">Status</a>: endpoints, sources and files, as JSON
-<li><a href=\"-/ready\">Ready</a>: whether everything on disk at the start is counted
-<li><a href=\"-/healthy\">Healthy</a>: whether the process answers
-</ul>
-<h2>Log files</h2>
-<ul>
-"
-    );
-    for file in sources.iter().flat_map(|source| &source.files) {
-        let path = escape(&file.path.to_string_lossy());
-        let _ = write!(page, "<li><code>{path}</code>: {}", file.state);
-        if let Some(problem) = &file.problem {
-            let _ = write!(page, ": {}", escape(problem));
-        }
-        page.push('\n');
-    }
-    page.push_str("</ul>\n");
-    page
+/// A file of the page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asset {
+    content_type: &'static str,
+    bytes: &'static [u8],
 }
 
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
+pub(super) const INDEX: Asset = Asset {
+    content_type: "text/html; charset=utf-8",
+    bytes: include_bytes!("assets/index.html"),
+};
+
+const STYLE: Asset = Asset {
+    content_type: "text/css; charset=utf-8",
+    bytes: include_bytes!("assets/page.css"),
+};
+
+const SCRIPT: Asset = Asset {
+    content_type: "text/javascript; charset=utf-8",
+    bytes: include_bytes!("assets/page.js"),
+};
+
+/// What it imports.
+const TEXT: Asset = Asset {
+    content_type: SCRIPT.content_type,
+    bytes: include_bytes!("assets/text.js"),
+};
+
+/// What it imports.
+const DRAWING: Asset = Asset {
+    content_type: SCRIPT.content_type,
+    bytes: include_bytes!("assets/charts.js"),
+};
+
+/// uPlot 1.6.32, MIT licence (`assets/uplot-LICENSE`), as published on npm.
+const UPLOT: Asset = Asset {
+    content_type: "text/javascript; charset=utf-8",
+    bytes: include_bytes!("assets/uplot-1.6.32.min.js"),
+};
+
+/// The file, or that the client has it already. It is asked for each time, so that a new release is seen at once.
+pub(super) fn response(asset: Asset, headers: &HeaderMap) -> Response {
+    let tag = format!("W/\"{:016x}\"", xxh3_64(asset.bytes));
+    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let lasting = [
+        (ETAG, tag.as_str()),
+        (CACHE_CONTROL, "no-cache"),
+        (VARY, "accept, accept-encoding"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+    ];
+    if known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag)) {
+        return (StatusCode::NOT_MODIFIED, lasting).into_response();
     }
-    escaped
+    (lasting, [(CONTENT_TYPE, asset.content_type)], asset.bytes).into_response()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn what_a_path_says_stays_text() {
-        assert_eq!(super::escape("<b a='\"'>&"), "&lt;b a=&#39;&quot;&#39;&gt;&amp;");
+    fn nothing_in_the_page_needs_another_host_or_runs_inline() {
+        let text = |asset: Asset| str::from_utf8(asset.bytes).unwrap();
+        for asset in [INDEX, STYLE, SCRIPT] {
+            assert!(
+                !text(asset).contains("//") || !text(asset).contains("http"),
+                "{}",
+                asset.content_type
+            );
+        }
+        for forbidden in ["style=", "onclick", "<style", "javascript:"] {
+            assert!(!text(INDEX).contains(forbidden), "{forbidden}");
+        }
+        for forbidden in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+        ] {
+            let scripts = [SCRIPT, TEXT, DRAWING].map(text);
+            assert!(
+                scripts.iter().all(|script| !script.contains(forbidden)),
+                "{forbidden}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_the_client_has_is_not_sent_again() {
+        let first = response(STYLE, &HeaderMap::new());
+        let tag = first.headers()[ETAG].clone();
+        let again = response(STYLE, &HeaderMap::from_iter([(IF_NONE_MATCH, tag)]));
+        assert_eq!(
+            (first.status(), again.status()),
+            (StatusCode::OK, StatusCode::NOT_MODIFIED)
+        );
+        assert_eq!(first.headers()[CONTENT_SECURITY_POLICY], POLICY);
     }
 }

@@ -5,19 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{self, Request, State};
 use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderValue, Method, StatusCode};
-use axum::response::{Html, IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{MethodRouter, get, post};
+use serde::Deserialize;
 
-use super::api;
+use super::api::{About, Columns, Figures, Query, Scope, Status};
 use super::limits::{Limit, LimitHits};
 use super::negotiate::{self, Exposition};
 use super::page;
+use super::peers::Peers;
 use crate::checkpoint::saver::Saver;
 use crate::clock::Clock;
 use crate::history::keeper::Keeper;
+use crate::history::sheet::sheet;
 use crate::ingest::{self, Handle};
 use crate::metrics::{Own, Scrape};
 use crate::reload::Reloader;
@@ -35,6 +39,10 @@ const SAVED_WITHIN: Duration = Duration::from_secs(2);
 pub struct Site {
     /// The sources.
     pub sources: Vec<Handle>,
+    /// The other nodes.
+    pub peers: Peers,
+    /// The machine's name.
+    pub node: String,
     /// The clock of the sources.
     pub clock: Clock,
     /// Where the metrics are.
@@ -55,10 +63,16 @@ impl Site {
     /// All paths.
     pub fn router(self) -> Router {
         let telemetry_path = self.telemetry_path.clone();
-        Router::new()
-            .route("/", only_get(get(landing)))
+        let mut router = Router::new();
+        for (path, asset) in page::FILES {
+            let file = async move |request: Request| page::response(asset, request.headers());
+            router = router.route(path, only_get(get(file)));
+        }
+        router
+            .route("/", only_get(get(page_or_status)))
             .route(&telemetry_path, only_get(get(metrics)))
             .route("/api/v1/status", only_get(get(status)))
+            .route("/api/v1/history", only_get(get(history)))
             .route("/-/healthy", only_get(get(async || "healthy\n")))
             .route("/-/ready", only_get(get(ready)))
             .route("/-/reload", post(reload).put(reload).fallback(only_post))
@@ -121,21 +135,22 @@ fn only_get(router: MethodRouter<Arc<Site>, Infallible>) -> MethodRouter<Arc<Sit
     })
 }
 
-async fn landing(State(site): State<Arc<Site>>) -> impl IntoResponse {
-    // Nothing on the page comes from elsewhere, and nothing of it runs.
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
-    (
-        [("content-security-policy", policy)],
-        Html(page::landing(&site.telemetry_path, &site.snapshots())),
-    )
+async fn page_or_status(State(site): State<Arc<Site>>, request: Request) -> Response {
+    if negotiate::prefers_json(accept(&request)) {
+        return status(State(site), request).await;
+    }
+    page::response(page::INDEX, request.headers())
+}
+
+fn accept(request: &Request) -> Option<&str> {
+    request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok())
 }
 
 async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
-    let accept = request
-        .headers()
-        .get(ACCEPT)
-        .and_then(|value| value.to_str().ok());
-    let exposition = negotiate::exposition(accept);
+    let exposition = negotiate::exposition(accept(&request));
     let sources = site.fresh(request.method()).await;
     let scrape = Scrape {
         sources,
@@ -162,12 +177,59 @@ async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
 }
 
 async fn status(State(site): State<Arc<Site>>, request: Request) -> Response {
+    let scope = match extract::Query::<Asked>::try_from_uri(request.uri()) {
+        Ok(extract::Query(asked)) => asked.scope,
+        Err(rejection) => return (StatusCode::BAD_REQUEST, format!("{rejection}\n")).into_response(),
+    };
     let sources = site.fresh(request.method()).await;
-    (
-        [(CACHE_CONTROL, "no-store")],
-        Json(api::Status::new(&sources, site.clock.now())),
-    )
-        .into_response()
+    // Only a page asks for a scope. A peer does not, so that nobody asks in circles.
+    let peers = match scope {
+        Some(_) => Some(site.peers.look().await),
+        None => None,
+    };
+    let now = site.clock.now();
+    let mut figures = Figures::new(&sources, &site.keeper.history(), now);
+    for (peer, said) in peers.iter().flatten() {
+        figures.more.extend(peer.unknown());
+        if let (Some(said), Some(Scope::Pair)) = (said, scope) {
+            figures.add(&said.endpoints, &said.edges(), &sources);
+        }
+    }
+    let about = About {
+        node: &site.node,
+        telemetry_path: &site.telemetry_path,
+        peers: peers.map(|peers| peers.into_iter().map(|(peer, _)| peer).collect()),
+        now,
+    };
+    let status = Json(Status::new(&sources, &figures, &about, &site.own()));
+    ([(CACHE_CONTROL, "no-store"), (VARY, "accept")], status).into_response()
+}
+
+/// What may be asked of the status.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    scope: Option<Scope>,
+}
+
+async fn history(
+    State(site): State<Arc<Site>>,
+    query: Result<extract::Query<Query>, QueryRejection>,
+) -> Response {
+    let query = match query {
+        Ok(extract::Query(query)) => query,
+        Err(rejection) => return (StatusCode::BAD_REQUEST, format!("{rejection}\n")).into_response(),
+    };
+    let sources = site.snapshots();
+    let model = sources
+        .iter()
+        .find(|source| source.requests().is_some())
+        .map(|source| &*source.model);
+    let kept = site.keeper.history();
+    let live = kept.live(&sheet(&sources).unwrap_or_default(), site.clock.now().unix);
+    match Columns::new(query, &kept, &live, model) {
+        Ok(columns) => ([(CACHE_CONTROL, "no-store")], Json(columns)).into_response(),
+        Err(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+    }
 }
 
 async fn ready(State(site): State<Arc<Site>>) -> impl IntoResponse {

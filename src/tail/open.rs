@@ -81,7 +81,7 @@ impl Tail {
         if unsaid > 0 {
             warn!(
                 files = unsaid,
-                "more files cannot be read; the landing page and /api/v1/status list them with the reasons"
+                "more files cannot be read; the status page and /api/v1/status list them with the reasons"
             );
         }
         if left_out > self.over_limit {

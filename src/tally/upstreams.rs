@@ -65,12 +65,32 @@ impl Upstreams {
     /// Counts one try.
     pub fn count(&mut self, attempt: &Attempt<'_>, edges: &[Nanos], now: UnixMillis, room: &mut Room) {
         let index = self.find(attempt.upstream);
+        self.count_at(index, attempt.code, attempt.duration, edges, now, room);
+    }
+
+    /// Counts one try at the upstream with this index.
+    pub(super) fn count_at(
+        &mut self,
+        index: usize,
+        code: Code,
+        duration: Option<Nanos>,
+        edges: &[Nanos],
+        now: UnixMillis,
+        room: &mut Room,
+    ) {
         let upstream = &mut self.known[index];
         upstream.last_seen = upstream.last_seen.max(now);
-        upstream.codes.add(attempt.code, room);
-        if let Some(duration) = attempt.duration {
+        upstream.codes.add(code, room);
+        if let Some(duration) = duration {
             upstream.durations.observe(edges, duration);
         }
+    }
+
+    /// The upstream that an address as logged is the name of; names are addresses, all but one.
+    pub(super) fn index_of(&self, address: &[u8]) -> Option<usize> {
+        let is_named = |upstream: &Upstream| upstream.name.as_bytes() == address;
+        let index = self.known.iter().position(is_named)?;
+        (address != OVERFLOW.as_bytes()).then_some(index)
     }
 
     /// Drops what nobody tried for `FORGET_AFTER`. Never folded into another: a sum that jumps is a lie.
@@ -104,11 +124,8 @@ impl Upstreams {
     }
 
     fn find(&mut self, name: &[u8]) -> usize {
-        if let Some(index) = self
-            .known
-            .iter()
-            .position(|upstream| upstream.name.as_bytes() == name)
-        {
+        let is_named = |upstream: &Upstream| upstream.name.as_bytes() == name;
+        if let Some(index) = self.known.iter().position(is_named) {
             return index;
         }
         let full = self

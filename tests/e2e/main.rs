@@ -10,6 +10,7 @@ mod demo;
 mod exposition;
 mod nginx;
 mod own_log;
+mod page;
 mod process;
 mod service;
 mod restart;

@@ -1,6 +1,7 @@
 //! What the tests are made of: programs to start, clients to ask them, text to read.
 
 pub(crate) mod alertmanager;
+pub(crate) mod browser;
 pub(crate) mod clock;
 pub(crate) mod exporter;
 pub(crate) mod exposition;

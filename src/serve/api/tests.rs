@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::Now;
 use crate::config::{Config, Overrides};
+use crate::history::History;
 use crate::metrics::{Own, Scrape};
 use crate::model::Model;
 use crate::source::Source;
@@ -30,15 +31,26 @@ fn snapshot(lines: &str) -> Arc<Snapshot> {
     Arc::new(source.snapshot(NOW, 0))
 }
 
+/// The whole document about this source.
+fn status(sources: &[Arc<Snapshot>]) -> serde_json::Value {
+    let history = History::new(Arc::clone(&sources[0].model.edges));
+    let figures = Figures::new(sources, &history, NOW);
+    let about = About {
+        node: "n1",
+        telemetry_path: "/metrics",
+        peers: None,
+        now: NOW,
+    };
+    serde_json::to_value(Status::new(sources, &figures, &about, &Own::default())).unwrap()
+}
+
 #[test]
 fn apps() {
-    let status = |lines: &str| {
-        let status = serde_json::to_value(Status::new(&[snapshot(lines)], NOW)).unwrap();
-        status["apps"].clone()
-    };
+    let status = |lines: &str| status(&[snapshot(lines)])["apps"].clone();
     let nothing = serde_json::json!([{
         "log_id": "3a956b711f", "version": null, "go_version": null, "starts": 0, "unclean_exits": 0,
-        "last_start_duration_seconds": null, "last_heartbeat_time": null, "throttled": 0,
+        "last_start_duration_seconds": null, "last_heartbeat_time": null, "last_start_time": null, "throttled": 0,
+        "starts_in": {"1h": 0, "1d": 0}, "unclean_exits_in": {"1h": 0, "1d": 0}, "throttled_in": {"1h": 0, "1d": 0},
     }]);
     assert_eq!(status(""), nothing);
     let lines = r#"{"timestamp":"2023-12-02T11:16:00.000Z","msg":"Prepare app.","app_version":"1","runtime_version":"go1.21.4"}
@@ -49,7 +61,9 @@ fn apps() {
 "#;
     let something = serde_json::json!([{
         "log_id": "3a956b711f", "version": "1", "go_version": "go1.21.4", "starts": 2, "unclean_exits": 1,
-        "last_start_duration_seconds": 2.5, "last_heartbeat_time": 1_701_515_765.0, "throttled": 1,
+        "last_start_duration_seconds": 2.5, "last_heartbeat_time": 1_701_515_765.0,
+        "last_start_time": 1_701_515_760.0, "throttled": 1,
+        "starts_in": {"1h": 0, "1d": 0}, "unclean_exits_in": {"1h": 0, "1d": 0}, "throttled_in": {"1h": 0, "1d": 0},
     }]);
     assert_eq!(status(lines), something);
 }
@@ -90,10 +104,7 @@ fn the_environment_gets_nowhere() {
         ("state", serde_json::to_string(&snapshot.state).unwrap()),
         ("snapshot", format!("{snapshot:?}")),
         ("metrics", scrape.openmetrics().unwrap()),
-        (
-            "status",
-            serde_json::to_string(&Status::new(&[snapshot], NOW)).unwrap(),
-        ),
+        ("status", status(&[snapshot]).to_string()),
     ] {
         assert!(!text.contains(CANARY), "{place}");
     }

@@ -54,20 +54,16 @@ impl Alertmanager {
         assert_eq!(connection.receive(false).unwrap().status, 200);
     }
 
-    /// Its alerts that are inhibited by another: their names and nodes.
+    /// Whether an alert with this name and label is there, and inhibited by another.
     #[track_caller]
-    pub(crate) fn inhibited(&self) -> Vec<(String, String)> {
+    pub(crate) fn inhibits(&self, name: &str, (label, value): (&str, &str)) -> bool {
         let response = http::ask(self.address, "GET", "/api/v2/alerts", &[]);
         let alerts: Vec<Value> = serde_json::from_slice(&response.body).unwrap();
-        let inhibited = alerts.iter().filter(|alert| {
-            alert["status"]["inhibitedBy"]
-                .as_array()
-                .is_some_and(|by| !by.is_empty())
-        });
-        let label = |alert: &Value, name: &str| alert["labels"][name].as_str().unwrap_or_default().to_owned();
-        inhibited
-            .map(|alert| (label(alert, "alertname"), label(alert, "node")))
-            .collect()
+        alerts.iter().any(|alert| {
+            let labels = &alert["labels"];
+            let by = alert["status"]["inhibitedBy"].as_array();
+            labels["alertname"] == name && labels[label] == value && by.is_some_and(|by| !by.is_empty())
+        })
     }
 }
 
