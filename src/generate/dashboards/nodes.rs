@@ -111,7 +111,7 @@ fn upstreams() -> Vec<View> {
             ),
         View::stack("Codes of attempts", "reqps")
             .says(
-                "What the bingos answered the proxy. Nearly all 200 is good; none is no answer at all: is that \
+                "What the bingos answered the proxy. Nearly all 200 is good. None is no answer at all: is that \
                  bingo up?",
             )
             .ask(&rate("code", "bingo_upstream_attempts_total", ""), "{{code}}"),
