@@ -111,8 +111,8 @@ fn upstreams() -> Vec<View> {
             ),
         View::stack("Codes of attempts", "reqps")
             .says(
-                "What the bingos answered the proxy. Nearly all 200 is good. None is no answer at all: is that \
-                 bingo up?",
+                "What the bingos answered the proxy. Nearly all 200 is good. None is no answer at all: see that \
+                 bingo is up.",
             )
             .ask(&rate("code", "bingo_upstream_attempts_total", ""), "{{code}}"),
     ]
