@@ -37,7 +37,9 @@ def dashboards() -> str:
 kind: ConfigMap
 metadata:
   name: dashboard-{file.stem}
+  # For the sidecar of Grafana's Helm charts: it loads what has this label, into this folder.
   labels: {{grafana_dashboard: "1"}}
+  annotations: {{grafana_folder: bingo}}
 data:
   {file.name}: |
 {indented(file.read_text(), 4)}"""

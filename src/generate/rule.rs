@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Options;
+use super::{Options, dashboards};
 
 /// A file of rules that are evaluated at one pace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,7 +218,7 @@ impl Dashboard {
 pub struct Panel {
     /// Where it is.
     pub dashboard: Dashboard,
-    /// Its title, there for those who make the dashboards.
+    /// Its title.
     pub title: &'static str,
     /// Labels of the alert that are variables of the dashboard.
     pub variables: &'static [&'static str],
@@ -228,12 +228,13 @@ impl Panel {
     /// The panel's address, a template.
     pub fn url(&self, options: &Options) -> String {
         let base = options.grafana_url.trim_end_matches('/');
-        let mut url = format!("{base}/d/{}", self.dashboard.uid());
-        for (index, name) in self.variables.iter().enumerate() {
-            let separator = if index == 0 { '?' } else { '&' };
-            // Writing to a String cannot fail.
-            let _ = write!(url, "{separator}var-{name}={{{{ $labels.{name} | urlquery }}}}");
+        let mut url = format!("{base}/d/{}?", self.dashboard.uid());
+        // Writing to a String cannot fail.
+        for name in self.variables {
+            let _ = write!(url, "var-{name}={{{{ $labels.{name} | urlquery }}}}&");
         }
+        // 0 is no panel's: a test finds it.
+        let _ = write!(url, "viewPanel={}", dashboards::number(self).unwrap_or(0));
         url
     }
 }

@@ -353,7 +353,7 @@ fn a_spike(stage: &Stage) {
     );
     assert!(annotation("description").contains("used up in "), "{page:?}");
     assert!(
-        annotation("dashboard").ends_with("/d/bingo-routes?var-route=%2Fapi%2Fmovie%2F%7Bid%7D"),
+        annotation("dashboard").contains("/d/bingo-routes?var-route=%2Fapi%2Fmovie%2F%7Bid%7D&viewPanel="),
         "{page:?}"
     );
     assert!(annotation("runbook_url").ends_with("/BingoErrorSpike.md"));

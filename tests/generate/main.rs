@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod calm;
+mod dashboards;
 mod mutants;
 mod names;
 mod promtool;

@@ -11,16 +11,20 @@ use super::selectors::selectors;
 use super::{built_in, options};
 
 /// Labels that the scrape configuration and Prometheus give.
-const OF_TARGETS: [&str; 3] = ["job", "instance", "node"];
+pub(crate) const OF_TARGETS: [&str; 3] = ["job", "instance", "node"];
 
 /// All series of all golden expositions: metric, then label, then values.
-fn exposed() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
+pub(crate) fn exposed() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut exposed: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
-    // The golden files hold one exporter without a checkpoint and without a reload: these two it shows as it lives.
+    // The golden files hold one exporter without a checkpoint, a reload and a process: these it shows as it lives.
     for name in [
         "bingo_exporter_checkpoint_failures_total",
+        "bingo_exporter_checkpoint_timestamp_seconds",
         "bingo_exporter_config_last_reload_successful",
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "process_start_time_seconds",
     ] {
         exposed.insert(name.to_owned(), BTreeMap::new());
     }

@@ -14,15 +14,21 @@ pub(crate) fn selectors(sets: &[Set], job_regex: &str) -> Vec<(String, VectorSel
                 Rule::Record(record) => (record.name.as_str(), &record.expr),
             };
             let expr = expr.replace("$job", job_regex);
-            let parsed =
-                promql_parser::parser::parse(&expr).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let mut found = vec![];
-            walk(&parsed, &mut found);
+            let found = in_expression(&expr);
             assert!(!found.is_empty(), "{name}");
             selectors.extend(found.into_iter().map(|selector| (name.to_owned(), selector)));
         }
     }
     selectors
+}
+
+/// Every selector of one expression.
+#[track_caller]
+pub(crate) fn in_expression(expr: &str) -> Vec<VectorSelector> {
+    let parsed = promql_parser::parser::parse(expr).unwrap_or_else(|error| panic!("{expr}: {error}"));
+    let mut found = vec![];
+    walk(&parsed, &mut found);
+    found
 }
 
 fn walk(expr: &Expr, found: &mut Vec<VectorSelector>) {

@@ -80,7 +80,7 @@ fn life() -> [Rule; 4] {
                 "In the last 15 minutes bingo {{ $labels.log_id }} on node {{ $labels.node }} was started without having shut \
                  down before: it crashed, was killed or ran out of memory.",
             ),
-        Alert::ticket("BingoSlowStart", LIFE)
+        Alert::ticket("BingoSlowStart", Dashboard::Nodes.panel("Each bingo", &["node"]))
             .when(
                 r#"
                 max by (node, log_id) (bingo_app_last_start_duration_seconds) > 10

@@ -26,7 +26,7 @@ pub(super) fn set() -> Set {
 
 fn targets() -> [Rule; 4] {
     [
-        Alert::page("BingoNoExporterAnswers", UP)
+        Alert::page("BingoNoExporterAnswers", Dashboard::Exporter.panel("Exporter up", &[]))
             .when(
                 r#"absent(up{job=~"$job"} == 1)"#,
                 "1m",
@@ -96,7 +96,7 @@ fn data() -> [Rule; 3] {
                 "{{ $value | humanizePercentage }} of the lines of the {{ $labels.source }} log on node {{ $labels.node }} cannot be \
                  read, so they are in no number. Most often somebody changed the log format.",
             ),
-        Alert::ticket("BingoBytesLost", LINES)
+        Alert::ticket("BingoBytesLost", Dashboard::Exporter.panel("Bytes lost", &["node"]))
             .when(
                 "sum by (node, source) (increase(bingo_exporter_lost_bytes_total[15m])) > 0",
                 "0s",
