@@ -6,6 +6,7 @@
 
 mod alerts;
 mod check;
+mod dashboards;
 mod demo;
 mod exposition;
 mod fleet;

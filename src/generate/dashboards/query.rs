@@ -29,8 +29,6 @@ pub struct Query {
     pub legend: &'static str,
     /// What the answer is made into.
     pub shape: Shape,
-    /// Requests that stand for others are asked for, too.
-    pub exemplars: bool,
 }
 
 impl Query {
@@ -40,7 +38,6 @@ impl Query {
             expr: expr.replace("$of", OF),
             legend,
             shape,
-            exemplars: false,
         }
     }
 
@@ -54,7 +51,7 @@ impl Query {
         json!({
             "refId": letter(index), "datasource": datasource(), "editorMode": "code", "expr": self.expr,
             "legendFormat": if self.legend.is_empty() { "__auto" } else { self.legend },
-            "format": format, "instant": instant, "range": !instant, "exemplar": self.exemplars,
+            "format": format, "instant": instant, "range": !instant,
         })
     }
 }

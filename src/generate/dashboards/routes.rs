@@ -64,12 +64,11 @@ fn latency() -> Vec<View> {
             .says(
                 "How long answers that were no failure took: half, 90 % and 99 % of them were at most so slow. It \
                  is good to stay under the limit of its objective, dashed, of the chosen routes the strictest and \
-                 the loosest. Points are single requests with their id, to be found in the logs.",
+                 the loosest.",
             )
             .sized(12, 9)
             .ask(&quantile("0.5"), "half")
             .ask(&quantile("0.9"), "90 %")
-            .exemplars()
             .ask(&quantile("0.99"), "99 %")
             .limit(&limit("min"), "strictest limit")
             .limit(&limit("max"), "loosest limit"),
@@ -83,8 +82,7 @@ fn latency() -> Vec<View> {
                 &rate("le", "bingo_http_request_duration_seconds_bucket", ",outcome=\"ok\"")
                     .replace("rate(", "increase("),
                 "{{le}}",
-            )
-            .exemplars(),
+            ),
         View::lines("Latency by route", "s")
             .says(
                 "90 % of a route's answers were at most so slow. Below its limit, dashed, is good; above it, the \
@@ -98,7 +96,6 @@ fn latency() -> Vec<View> {
                 ),
                 "{{method}} {{route}}",
             )
-            .exemplars()
             .limit(
                 &format!("max by (route, method) (bingo_slo_latency_threshold_seconds{{{ROUTE}}})"),
                 "limit: {{method}} {{route}}",

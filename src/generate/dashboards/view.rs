@@ -131,14 +131,6 @@ impl View {
         self
     }
 
-    /// With requests that stand for those of the last question.
-    pub(super) fn exemplars(mut self) -> Self {
-        if let Some(query) = self.queries.last_mut() {
-            query.exemplars = true;
-        }
-        self
-    }
-
     /// A line that says how far the others may go: dashed, red, not filled.
     pub(super) fn limit(self, expr: &str, legend: &'static str) -> Self {
         let index = self.queries.len();
