@@ -64,10 +64,10 @@ fn what_is_said_of_an_endpoint() {
     check(
         &[FAILS],
         Misses,
-        Some("GET /api/movie/{id} misses its objective: 10 % errors, allowed 1 %"),
+        Some("GET /api/movie/{id} misses its objective in the last minute: 10 % errors, allowed 1 %"),
         Some(1.0),
     );
-    let said = Some("GET /api/movie/{id} misses its objective: 10 % errors, allowed 1 %");
+    let said = Some("GET /api/movie/{id} misses its objective in the last minute: 10 % errors, allowed 1 %");
     check(&[FINE, FINE, FINE, FAILS, FAILS], Misses, said, Some(2.0));
     // A minute's pause is none, two are.
     check(&[FAILS, FINE, FAILS], Misses, said, Some(3.0));
@@ -77,7 +77,9 @@ fn what_is_said_of_an_endpoint() {
     check(&[FAILS, FAILS, FAILS, FINE, FINE], Recovering, said, None);
     check(&[FAILS, FINE, FINE, FINE, FINE, FINE, FINE], Meets, None, None);
     let slow = [0, 1200, 240, 960];
-    let said = Some("GET /api/movie/{id} misses its objective: 80 % within 400 ms, required 90 %");
+    let said = Some(
+        "GET /api/movie/{id} misses its objective in the last minute: 80 % within 400 ms, required 90 %",
+    );
     check(&[FINE, slow], Misses, said, Some(1.0));
 }
 

@@ -62,7 +62,7 @@ impl Problem {
             .iter()
             .find(|slo| endpoint.standing_to(objectives, **slo) == standing)?;
         let (name, misses, level) = match standing {
-            Standing::Misses => (NOW, "misses its objective", Level::Failing),
+            Standing::Misses => (NOW, "misses its objective in the last minute", Level::Failing),
             Standing::Recovering => (
                 RECENT,
                 "meets its objective again; in the last 5 min",

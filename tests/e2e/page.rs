@@ -29,14 +29,14 @@ fn pictures(browser: &Browser) {
     let Some(dir) = std::env::var_os("E2E_PICTURES").map(PathBuf::from) else {
         return;
     };
-    browser.run("for (const open of document.querySelectorAll('[aria-expanded=true]')) open.click()");
+    browser.run("for (const open of document.querySelectorAll('[aria-expanded=true]')) open.click(); document.activeElement.blur()");
     let bad_node = "document.getElementById('node-line').innerText.includes('history of 2 min') \
                     && document.getElementById('verdict').className === 'failing' \
                     && document.querySelectorAll('#upstreams .bad-text').length === 1";
     browser.wait("the bad node to look at", SPIKE, bad_node);
     for (name, scheme, width, height) in [
-        ("wide.png", "light", 1280, 2050),
-        ("dark.png", "dark", 1280, 2050),
+        ("wide.png", "light", 1280, 2700),
+        ("dark.png", "dark", 1280, 1100),
         ("phone.png", "light", 390, 1500),
     ] {
         browser.resize(width, height);

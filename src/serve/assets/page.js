@@ -148,10 +148,10 @@ const burn = ({ objectives }) => Math.max(0, ...objectives.map(({ burn_rates }) 
 const name = ({ method, route }) => `${method} ${route}`;
 
 function showEndpoints(now) {
-  const rank = ({ standing }) => ({ misses: 0, recovering: 1 })[standing] ?? 2;
+  const rank = ({ standing }) => ({ misses: 0, recovering: 1, too_few: 2 })[standing] ?? 3;
   const window = chosen("window");
   const busy = status.endpoints.filter((item) => item.windows[window].requests > 0 || rank(item) < 2);
-  busy.sort((a, b) => rank(a) - rank(b) || (rank(a) < 2 ? burn(b) - burn(a) : 0));
+  busy.sort((a, b) => rank(a) - rank(b) || (rank(a) < 3 ? burn(b) - burn(a) : 0));
   const idle = status.endpoints.filter((item) => !busy.includes(item));
   $("endpoints").hidden = busy.length === 0;
   note($("no-endpoints"), busy.length === 0, status.ready ? `No request in the last ${window === "1h" ? "hour" : "five minutes"}.` : "Catching up with what was written before the start; figures follow.");
