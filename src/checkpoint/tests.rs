@@ -52,6 +52,20 @@ fn names(path: &Path) -> Vec<String> {
     names
 }
 
+/// A file of a build before early lines were counted; every later one must read it.
+#[test]
+fn an_earlier_release_left_its_state() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::copy("tests/golden/earlier.checkpoint", dir.path().join("checkpoint")).unwrap();
+    let (_, restored) = open(dir.path());
+    let lines: Vec<_> = restored
+        .states
+        .iter()
+        .map(|state| state.intake.lines.total())
+        .collect();
+    assert_eq!(lines, [51 + 5, 5]);
+}
+
 #[test]
 fn what_was_saved_comes_back() {
     let dir = tempfile::tempdir().unwrap();
