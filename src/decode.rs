@@ -113,6 +113,8 @@ closed_set! {
         CacheStatus = "upstream_cache_status",
         /// When the request ended.
         Time = "time",
+        /// What the proxy calls the request.
+        RequestId = "request_id",
         /// HAProxy's, four letters.
         Termination = "termination_state",
         /// Tries before the one that is told of.

@@ -1,6 +1,7 @@
 //! Every metric's name, help, labels and shape; nothing else names one. A published state goes in, text comes out.
 
 mod app;
+mod exemplars;
 mod exporter;
 mod http;
 pub mod promql;
@@ -46,6 +47,22 @@ impl Scrape {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;
         Ok(text)
+    }
+
+    /// The same with exemplars, which classic text does not know.
+    ///
+    /// # Errors
+    /// None but those of writing to memory.
+    pub fn openmetrics_with_exemplars(self) -> Result<String, fmt::Error> {
+        let exemplars: Vec<_> = self
+            .sources
+            .iter()
+            .filter_map(|source| source.requests())
+            .flat_map(http::exemplars)
+            .map(|exemplar| exemplar.copied())
+            .collect();
+        let text = self.openmetrics()?;
+        Ok(exemplars::attach(text, http::BUCKETS, &exemplars))
     }
 
     fn is_catching_up(&self) -> bool {

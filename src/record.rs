@@ -38,7 +38,12 @@ pub struct Request<'a> {
     pub attempts: Attempts<'a>,
     /// The line's own time stamp.
     pub time: Option<UnixMillis>,
+    /// What the proxy calls this request, `[A-Za-z0-9-]{1,64}`; `None` where it says nothing like that.
+    pub id: Option<Text<'a>>,
 }
+
+/// Most bytes of a request's id.
+pub const REQUEST_ID_BYTES: usize = 64;
 
 /// Method and raw request target.
 #[derive(Debug, Clone, PartialEq, Eq)]

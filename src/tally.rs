@@ -3,6 +3,7 @@
 
 mod app;
 mod counts;
+mod exemplars;
 mod upstreams;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use app::{AppRoute, AppTally, LogTally, Sighting, UNKNOWN};
 pub use counts::{CodeCounts, Histogram, Room};
+pub use exemplars::{Exemplar, Exemplars};
 pub use upstreams::{Upstream, Upstreams};
 
 use crate::clock::Now;
@@ -53,6 +55,9 @@ pub struct RowTally {
     pub codes: CodeCounts,
     /// Durations by [`Outcome`].
     pub durations: [Histogram; Outcome::COUNT],
+    /// A request for each bucket of these. No count: they begin anew with each start.
+    #[serde(skip)]
+    pub exemplars: [Exemplars; Outcome::COUNT],
     /// Bytes sent to clients.
     pub bytes: u64,
     /// Requests that needed more than one try.
@@ -80,6 +85,7 @@ impl Tally {
             shown: row.from_start,
             codes: CodeCounts::zeros(&model.zero_codes),
             durations: [histogram.clone(), histogram.clone()],
+            exemplars: Default::default(),
             bytes: 0,
             retried: 0,
             events: [[0; 2]; Slo::COUNT],
@@ -118,7 +124,11 @@ impl Tally {
         row.bytes = row.bytes.saturating_add(request.bytes);
         match request.duration {
             Ok(duration) => {
-                row.durations[verdict.outcome as usize].observe(&self.edges, duration);
+                let outcome = verdict.outcome as usize;
+                let bucket = row.durations[outcome].observe(&self.edges, duration);
+                if let Some(exemplar) = Exemplar::of(request, duration, now.unix) {
+                    row.exemplars[outcome].keep(bucket, exemplar);
+                }
                 self.timed = true;
             }
             Err(reason) => self.unmeasured[reason as usize] += 1,

@@ -16,7 +16,8 @@ use crate::tail::Line;
 pub const LOG_FORMAT: &str = r#"log_format bingo escape=json '{"time":"$time_iso8601","request":"$request","status":"$status",'
   '"request_time":"$request_time","body_bytes_sent":"$body_bytes_sent","server_protocol":"$server_protocol",'
   '"scheme":"$scheme","upstream_addr":"$upstream_addr","upstream_status":"$upstream_status",'
-  '"upstream_response_time":"$upstream_response_time","upstream_cache_status":"$upstream_cache_status"}';
+  '"upstream_response_time":"$upstream_response_time","upstream_cache_status":"$upstream_cache_status",'
+  '"request_id":"$request_id"}';
 access_log /var/log/nginx/access.log bingo;"#;
 
 /// A line that would be counted this long ago is no news.

@@ -77,6 +77,7 @@ const fn aliases(field: Field) -> &'static [&'static str] {
             "@timestamp",
             "msec",
         ],
+        Field::RequestId => &["request_id", "http_x_request_id", "x_request_id", "x-request-id"],
         Field::Termination | Field::Retries | Field::Logger => &[],
     }
 }

@@ -234,6 +234,7 @@ fn meaning(variable: &str) -> (Option<Field>, Shape) {
         "upstream_status" => (Some(Field::UpstreamStatus), Shape::List),
         "upstream_response_time" => (Some(Field::UpstreamTime), Shape::List),
         "upstream_cache_status" => (Some(Field::CacheStatus), Shape::Word),
+        "request_id" | "http_x_request_id" => (Some(Field::RequestId), Shape::Word),
         "time_local" => (Some(Field::Time), Shape::Local),
         "time_iso8601" => (Some(Field::Time), Shape::Word),
         "msec" => (Some(Field::Time), Shape::Number),
@@ -249,7 +250,6 @@ fn meaning(variable: &str) -> (Option<Field>, Shape) {
         | "connection"
         | "connection_requests"
         | "pid"
-        | "request_id"
         | "request_length"
         | "gzip_ratio"
         | "ssl_protocol"

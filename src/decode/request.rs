@@ -7,8 +7,8 @@ use super::keys::Said;
 use super::number::{duration, integer};
 use super::time;
 use crate::record::{
-    Attempts, Cache, Code, DurationUnit, Method, Nanos, Protocol, Reject, Request, RequestLine, Scheme, Text,
-    UnixMillis, Unmeasured,
+    Attempts, Cache, Code, DurationUnit, Method, Nanos, Protocol, REQUEST_ID_BYTES, Reject, Request,
+    RequestLine, Scheme, Text, UnixMillis, Unmeasured,
 };
 
 /// The units of a format's durations.
@@ -86,7 +86,14 @@ pub(super) fn build_with<'a>(
         // `time` and `ts` mean other things to some loggers, so the first that is a time stamp.
         time: said.all(Field::Time).find_map(|text| time(&text)),
         line,
+        id: said.first(Field::RequestId).filter(|id| is_id(id)),
     })
+}
+
+/// Whether a text may become an exemplar's label.
+fn is_id(text: &[u8]) -> bool {
+    let odd = |odd: bool, byte: &u8| odd | !(byte.is_ascii_alphanumeric() | (*byte == b'-'));
+    text.len() <= REQUEST_ID_BYTES && !text.iter().fold(false, odd)
 }
 
 /// The end of a request whose beginning the line tells; without a duration, the beginning is all there is.

@@ -33,6 +33,7 @@ pub(super) fn status(code: i64) -> Request<'static> {
         scheme: Scheme::Unknown,
         attempts: Attempts::default(),
         time: None,
+        id: None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::Model;
 use crate::record::{Cache, Protocol, Scheme};
 use crate::route::Row;
 use crate::slo::{Outcome, Slo};
-use crate::tally::{RowTally, Tally};
+use crate::tally::{Exemplar, RowTally, Tally};
 
 pub(super) fn encode(families: &mut Families<'_>, model: &Model, tally: &Tally) -> fmt::Result {
     requests(families, tally)?;
@@ -73,6 +73,17 @@ fn requests(families: &mut Families<'_>, tally: &Tally) -> fmt::Result {
             })
         }),
     )
+}
+
+/// What the samples begin with that carry [`exemplars`].
+pub(super) const BUCKETS: &str = "bingo_http_request_duration_seconds_bucket{";
+
+/// For each bucket of the durations a request in it, in the order of the samples.
+pub(super) fn exemplars(tally: &Tally) -> impl Iterator<Item = Option<&Exemplar>> {
+    let buckets = tally.edges.len() + 1;
+    let rows = tally.rows.iter().filter(|row| row.shown);
+    rows.flat_map(|row| &row.exemplars)
+        .flat_map(move |exemplars| (0..buckets).map(|bucket| exemplars.get(bucket)))
 }
 
 fn routes(families: &mut Families<'_>, model: &Model, tally: &Tally) -> fmt::Result {

@@ -13,6 +13,10 @@ fn now() -> Now {
 }
 
 fn text(sources: &[Source]) -> String {
+    scrape(sources).openmetrics().unwrap()
+}
+
+fn scrape(sources: &[Source]) -> Scrape {
     Scrape {
         sources: sources
             .iter()
@@ -22,8 +26,6 @@ fn text(sources: &[Source]) -> String {
         saved: true,
         own: Own::default(),
     }
-    .openmetrics()
-    .unwrap()
 }
 
 /// Both sources, of which bingo's own log has a line of every kind of series.
@@ -43,6 +45,49 @@ fn sources() -> (Vec<Source>, tempfile::TempDir) {
     let model = Arc::new(Model::new(config).unwrap());
     let access = Source::access(Arc::clone(&model), ReadFrom::Beginning);
     (vec![access, Source::app(model, ReadFrom::Beginning)], dir)
+}
+
+#[test]
+fn requests_with_an_id_are_exemplars() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("access.log");
+    let line = |id: &str, took: &str, at: &str| {
+        format!(
+            "{{\"time\":\"1970-01-01T00:00:{at}Z\",\"request\":\"GET /api/movie/1 HTTP/1.1\",\"status\":200,\
+             \"request_time\":{took},\"request_id\":\"{id}\"}}\n"
+        )
+    };
+    let lines = [
+        line("fast-1", "0.120", "01.5"),
+        line("fast-2", "0.130", "02.25"),
+        line("hostile # {x=", "0.700", "03"),
+        line(&"a".repeat(65), "0.700", "03"),
+        line("-", "0.700", "03"),
+    ];
+    std::fs::write(&log, lines.concat()).unwrap();
+    let overrides = Overrides {
+        access: vec![log.to_str().unwrap().into()],
+        app: vec!["/nowhere/main.log".into()],
+    };
+    let model = Arc::new(Model::new(Config::load(None, &overrides).unwrap()).unwrap());
+    let mut source = Source::access(model, ReadFrom::Beginning);
+    source.pass(now(), true);
+
+    let plain = text(std::slice::from_ref(&source));
+    let scrape = scrape(std::slice::from_ref(&source));
+    let rich = scrape.openmetrics_with_exemplars().unwrap();
+    let added: Vec<_> = rich
+        .lines()
+        .filter(|line| !plain.lines().any(|other| other == *line))
+        .collect();
+    assert_eq!(
+        added,
+        [
+            "bingo_http_request_duration_seconds_bucket{le=\"0.2\",route=\"/api/movie/{id}\",method=\"GET\",\
+          outcome=\"ok\"} 2 # {request_id=\"fast-2\"} 0.13 2.250"
+        ]
+    );
+    assert!(!plain.contains("request_id"));
 }
 
 fn sources_read() -> (Vec<Source>, tempfile::TempDir) {

@@ -158,12 +158,12 @@ async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
         saved: site.is_saved().await,
         own: site.own(),
     };
-    let Ok(text) = scrape.openmetrics() else {
-        return (StatusCode::INTERNAL_SERVER_ERROR, "failed to write the metrics\n").into_response();
-    };
     let text = match exposition {
-        Exposition::Classic => negotiate::classic(&text),
-        Exposition::OpenMetrics => text,
+        Exposition::Classic => scrape.openmetrics().map(|text| negotiate::classic(&text)),
+        Exposition::OpenMetrics => scrape.openmetrics_with_exemplars(),
+    };
+    let Ok(text) = text else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "failed to write the metrics\n").into_response();
     };
     let vary = HeaderValue::from_static(negotiate::VARY);
     (

@@ -163,7 +163,7 @@ impl AppTally {
         let method = request.method.map_or(Method::COUNT, |method| method as usize);
         route.methods[method].add(request.code, &mut self.room);
         match request.duration {
-            Some(Ok(duration)) => route.durations.observe(&self.edges, duration),
+            Some(Ok(duration)) => drop(route.durations.observe(&self.edges, duration)),
             Some(Err(reason)) => self.unmeasured[reason as usize] += 1,
             None => {}
         }

@@ -113,11 +113,13 @@ impl Histogram {
         }
     }
 
-    /// Counts one duration: in the first bucket whose edge it does not exceed.
-    pub fn observe(&mut self, edges: &[Nanos], duration: Nanos) {
+    /// Counts one duration: in the first bucket whose edge it does not exceed, which is returned.
+    pub fn observe(&mut self, edges: &[Nanos], duration: Nanos) -> usize {
         debug_assert_eq!(self.counts.len(), edges.len() + 1);
-        self.counts[edges.partition_point(|edge| *edge < duration)] += 1;
+        let bucket = edges.partition_point(|edge| *edge < duration);
+        self.counts[bucket] += 1;
         self.sum += u128::from(duration);
+        bucket
     }
 
     /// Observations per bucket, not cumulative, `+Inf` last.

@@ -17,7 +17,7 @@ fn now() -> Now {
     }
 }
 
-fn get(target: &str) -> Request<'_> {
+pub(super) fn get(target: &str) -> Request<'_> {
     Request {
         line: Some(RequestLine {
             method: Method::Get,
@@ -32,6 +32,7 @@ fn get(target: &str) -> Request<'_> {
         scheme: Scheme::Https,
         attempts: Attempts::default(),
         time: None,
+        id: None,
     }
 }
 

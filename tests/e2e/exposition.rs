@@ -78,6 +78,36 @@ fn the_strict_openmetrics_parser_reads_it() {
     assert_eq!(words.trim(), Exposition::parse(text.text()).len().to_string());
 }
 
+#[test]
+fn exemplars_are_read_and_stored() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("access.log");
+    let now = jiff::Timestamp::now();
+    let line = format!(
+        "{{\"time\":\"{now}\",\"request\":\"GET /api/movie/1 HTTP/1.1\",\"status\":200,\"request_time\":0.7,\
+         \"request_id\":\"8f3a-slow\"}}\n"
+    );
+    log::append(&path, &line);
+    let source = path.to_str().unwrap();
+    let exporter = Exporter::start(&["--source.access", source, "--source.read-from", "beginning"]);
+
+    let program = "import sys\n\
+                   from prometheus_client.openmetrics.parser import text_string_to_metric_families as read\n\
+                   print(*[(s.labels['le'], s.exemplar.labels, s.exemplar.value) for family in read(sys.stdin.read()) \
+                   for s in family.samples if s.exemplar])";
+    let text = exporter.scrape(OPENMETRICS);
+    let (content, words) = judge(python().args(["-c", program]), text.text(), "python3-venv");
+    assert!(content, "{words}");
+    assert_eq!(words.trim(), "('0.8', {'request_id': '8f3a-slow'}, 0.7)");
+    assert!(!exporter.scrape("text/plain").text().contains("8f3a-slow"));
+
+    let prometheus = Prometheus::start(exporter.address);
+    wait_until("the exemplar to be stored", DEADLINE, || {
+        let exemplars = prometheus.exemplars("bingo_http_request_duration_seconds_bucket");
+        exemplars.iter().any(|labels| labels["request_id"] == "8f3a-slow")
+    });
+}
+
 /// The Python with prometheus_client in it.
 fn python() -> Command {
     let made_by_setup = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin/python");

@@ -32,7 +32,7 @@ fn http_block(port: u16, dir: &Path, nodes: [&Upstream; 2]) -> String {
     let dir = dir.display();
     format!(
         r#"
-        log_format json escape=json '{{"time_iso8601":"$time_iso8601","id":"$http_x_id","request":"$request",'
+        log_format json escape=json '{{"time_iso8601":"$time_iso8601","id":"$http_x_id","request_id":"$request_id","request":"$request",'
             '"request_method":"$request_method","request_uri":"$request_uri","status":"$status",'
             '"request_time":"$request_time","body_bytes_sent":"$body_bytes_sent",'
             '"upstream_addr":"$upstream_addr","upstream_status":"$upstream_status",'

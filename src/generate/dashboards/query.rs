@@ -48,10 +48,12 @@ impl Query {
             Shape::Heatmap => "heatmap",
             Shape::Rows => "table",
         };
+        // Only these buckets carry requests' ids.
+        let exemplar = !instant && self.expr.contains("bingo_http_request_duration_seconds_bucket");
         json!({
             "refId": letter(index), "datasource": datasource(), "editorMode": "code", "expr": self.expr,
             "legendFormat": if self.legend.is_empty() { "__auto" } else { self.legend },
-            "format": format, "instant": instant, "range": !instant,
+            "format": format, "instant": instant, "range": !instant, "exemplar": exemplar,
         })
     }
 }

@@ -22,6 +22,7 @@ impl Exposition {
             .lines()
             .filter(|line| !line.is_empty() && !line.starts_with('#'))
         {
+            let line = line.split_once(" # {").map_or(line, |(sample, _exemplar)| sample);
             let (name, labels, value) = sample(line).unwrap_or_else(|| panic!("not a sample: {line}"));
             exposition.insert(name, labels, value);
         }

@@ -74,6 +74,22 @@ impl Prometheus {
         ))
     }
 
+    /// The label sets of all exemplars that a selector's series have.
+    #[track_caller]
+    pub(crate) fn exemplars(&self, selector: &str) -> Vec<Labels> {
+        let path = format!(
+            "/api/v1/query_exemplars?start=0&end=9999999999&query={}",
+            percent_encoded(selector)
+        );
+        let response = http::ask(self.address, "GET", &path, &[]);
+        let answer: Value = serde_json::from_slice(&response.body).unwrap();
+        let series = answer["data"].as_array().into_iter().flatten();
+        let exemplars = series.flat_map(|series| series["exemplars"].as_array().unwrap());
+        exemplars
+            .map(|exemplar| serde_json::from_value(exemplar["labels"].clone()).unwrap())
+            .collect()
+    }
+
     /// All samples of the only series that matches, each with its time in Unix seconds.
     ///
     /// # Panics
@@ -129,6 +145,7 @@ fn try_start(dir: &Path) -> Option<(Process, SocketAddr)> {
     command.arg("--config.file").arg(dir.join("prometheus.yml"));
     command.arg("--storage.tsdb.path").arg(dir.join("data"));
     command.arg("--web.listen-address").arg(address.to_string());
+    command.arg("--enable-feature=exemplar-storage");
     let mut process = Process::start(&mut command, "prometheus");
     let ready = wait_for("Prometheus to be ready", DEADLINE, || {
         let ended = process.ended().is_some();
