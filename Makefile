@@ -97,7 +97,7 @@ torture: setup
 screenshots: setup
 	@mkdir -p examples/screenshots
 	export E2E_PICTURES=$(CURDIR)/examples/screenshots
-	cargo test --locked --test e2e page::the_page_while_the_demo_runs
+	cargo test --locked --test e2e page::demo::the_page_while_the_demo_runs
 
 # Into target/, by the version it was tried with.
 target/cargo-deb/bin/cargo-deb:

@@ -7,6 +7,7 @@ mod packed;
 pub mod sheet;
 mod tier;
 
+use std::mem;
 use std::sync::Arc;
 
 use self::packed::Slot;
@@ -125,6 +126,14 @@ impl History {
         self.baseline = counts;
         self.end_minutes(slot / STEPS_A_MINUTE);
         true
+    }
+
+    /// How often something was forgotten before its time, for want of room, since this was last asked.
+    fn take_cut_short(&mut self) -> u64 {
+        [&mut self.short, &mut self.long]
+            .map(|tier| mem::take(&mut tier.cut_short))
+            .iter()
+            .sum()
     }
 
     /// What `counts` say over the last step.

@@ -1,6 +1,7 @@
 //! Feeds the history and saves it: a thread of its own, since a disk may be slow.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -22,6 +23,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(180);
 #[derive(Debug, Clone)]
 pub struct Keeper {
     history: Arc<Mutex<History>>,
+    limit_hits: Arc<AtomicU64>,
     stop: Sender<()>,
 }
 
@@ -42,6 +44,7 @@ impl Keeper {
         let (stop, stopped) = mpsc::channel();
         let keeper = Self {
             history: Arc::new(Mutex::new(history)),
+            limit_hits: Arc::default(),
             stop,
         };
         let worker = Worker {
@@ -61,6 +64,11 @@ impl Keeper {
     /// The history, held still for as long as the guard lives.
     pub fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often the history had to become shorter than it should be, to stay within its bytes.
+    pub fn limit_hits(&self) -> u64 {
+        self.limit_hits.load(Ordering::Relaxed)
     }
 
     /// Records and saves for the last time, once the sources have ended.
@@ -131,6 +139,9 @@ impl Worker {
         if !history.record(counts, self.clock.now().unix) {
             warn!("the clock was set back: the status page's history begins anew");
         }
+        self.keeper
+            .limit_hits
+            .fetch_add(history.take_cut_short(), Ordering::Relaxed);
     }
 
     fn save(&mut self) {

@@ -238,6 +238,8 @@ fn neither_memory_nor_the_file_grows_beyond_its_limit() {
         );
     }
     assert!(history.short.bytes() > BUDGETS[0] / 2, "the limit was reached");
+    assert!(history.take_cut_short() > 0, "and counted");
+    assert_eq!(history.take_cut_short(), 0, "once");
     let mut disk = Memory::default();
     history.save(&mut disk).unwrap();
     assert!(disk.0["history"].len() <= file::LIMIT);

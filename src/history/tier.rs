@@ -18,6 +18,8 @@ pub(super) struct Tier {
     /// Where intervals end, ascending; the first is where the first interval begins.
     pub(super) ends: VecDeque<Slot>,
     pub(super) series: BTreeMap<Key, Packed>,
+    /// How often something was forgotten before its time, for want of room.
+    pub(super) cut_short: u64,
 }
 
 /// What a series rose by in each of some stretches of time; inside, by cell.
@@ -31,6 +33,7 @@ impl Tier {
             budget,
             ends: VecDeque::new(),
             series: BTreeMap::new(),
+            cut_short: 0,
         }
     }
 
@@ -63,6 +66,7 @@ impl Tier {
                 break;
             };
             self.forget(oldest);
+            self.cut_short += 1;
         }
     }
 

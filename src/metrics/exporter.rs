@@ -219,7 +219,7 @@ fn limits(families: &mut Families<'_>, scrape: &Scrape) -> fmt::Result {
     ];
     families.counter(
         "bingo_exporter_limit_hits",
-        "How often a limit was hit: those of the configuration (limits.*), of the HTTP server and of the exporter's own log.",
+        "How often a limit was hit: those of the configuration (limits.*), of the HTTP server, of the exporter's own log and of the page's history.",
         sources.into_iter().chain(scrape.own.limit_hits.iter().copied()).map(|(limit, hits)| ([("limit", limit)], hits)),
     )
 }

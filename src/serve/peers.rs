@@ -191,7 +191,7 @@ impl Peer {
         }
         let body = to_bytes(Body::new(response.into_body()), ANSWER_BYTES)
             .await
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| format!("answers with what cannot be read: {error}"))?;
         serde_json::from_slice(&body)
             .map_err(|_| "answers something else than this release's status".to_owned())
     }

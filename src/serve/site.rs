@@ -113,7 +113,11 @@ impl Site {
         Own {
             process: process::read(),
             limit_hits: http
-                .chain([("log_messages", log::suppressed()), ("log_queue", log::lost())])
+                .chain([
+                    ("log_messages", log::suppressed()),
+                    ("log_queue", log::lost()),
+                    ("history_bytes", self.keeper.limit_hits()),
+                ])
                 .collect(),
             checkpoint: self
                 .saver

@@ -11,6 +11,8 @@ const MOST_PROBLEMS = 3;
 const LEVELS = { ok: ["✓", "All is well"], unknown: ["?", "Unknown"], warning: ["!", "Warning"], failing: ["✕", "Failing"] };
 const STANDINGS = { misses: ["✕ misses", "bad-text"], recovering: ["! recovers", "warn-text"], too_few: ["~ over, but too few requests to judge", ""], meets: ["✓ meets", "ok-text"], no_objective: ["no objective", ""], idle: ["idle", ""] };
 
+const COMPLETE = new Map([[null, ["? no log", "warn-text"]], [true, ["✓ complete", "ok-text"]], [false, ["✕ incomplete", "bad-text"]]]);
+
 const $ = (id) => document.getElementById(id);
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
 const open = new Set();
@@ -98,7 +100,9 @@ function showVerdict({ level, sentence, problems }, now) {
 
 function showUpstreams(now) {
   const { upstreams, promql } = status;
-  const retried = status.endpoints.reduce((sum, { windows }) => sum + windows["5m"].retried, 0);
+  const seen = status.endpoints.map(({ windows }) => windows["5m"]);
+  const retried = seen.reduce((sum, window) => sum + window.retried, 0);
+  const seconds = Math.max(0, ...seen.map((window) => window.seconds));
   const known = status.history_begin && span(now - status.history_begin);
   say($("node-line"), `${status.node}: ${rate(status.rate["5m"])} req/s over 5 min, ${count(retried)} requests needed more than one try${known ? `; history of ${known}` : ""}.`);
   $("upstreams").hidden = upstreams.length === 0;
@@ -117,7 +121,7 @@ function showUpstreams(now) {
       [`${upstream}: errors, 1m`, percent(error_ratio), fill(promql.upstream_error_ratio, { upstream, codes, window: "1m" })],
       ...["5m", "1h"].map((window) => [`${upstream}: share of attempts, ${window}`, percent(share[window]), fill(promql.upstream_share, { upstream, window })]),
     ]),
-    ["requests that needed more than one try, a second", undefined, fill(promql.retried, { window: "5m" })],
+    ["requests that needed more than one try, a second, 5m", rate(seconds && retried / seconds), fill(promql.retried, { window: "5m" })],
   ]);
   const peers = status.peers ?? [];
   $("scopes").hidden = peers.length === 0;
@@ -144,6 +148,7 @@ function figures(item, window) {
   return list;
 }
 
+const plain = (figure) => figure.replaceAll("_", " ");
 const burn = ({ objectives }) => Math.max(0, ...objectives.map(({ burn_rates }) => burn_rates["5m"] ?? 0));
 const name = ({ method, route }) => `${method} ${route}`;
 
@@ -241,9 +246,12 @@ function showStory(now) {
     cell(row, 6, { label: "Version", text: item.version ?? "unknown", below: item.go_version ?? "", title: fill(promql.version, at) });
   });
   questions($("app-queries").querySelector("dl"), apps.flatMap((item) => [
-    ["heartbeat_age", "heartbeat’s age"], ["last_start", "last start"], ["start_duration", "start’s duration"], ["starts", "starts, 1h"],
-    ["unclean_exits", "unclean exits, 1h"], ["throttled", "throttled, 1h"], ["version", "version"],
-  ].map(([figure, words]) => [`${item.log_id}: ${words}`, undefined, fill(promql[figure], { log_id: item.log_id, window: "1h" })])));
+    ["heartbeat_age", "last heartbeat", ago(item.last_heartbeat_time, now)],
+    ["last_start", "last start", item.last_start_time ? clock(item.last_start_time) : "–"],
+    ["start_duration", "start’s duration", latency(item.last_start_duration_seconds)],
+    ...["starts", "unclean_exits", "throttled"].map((figure) => [figure, `${plain(figure)}, 1h`, count(item[`${figure}_in`]["1h"])]),
+    ["version", "version", item.version ?? "–"],
+  ].map(([figure, words, value]) => [`${item.log_id}: ${words}`, value, fill(promql[figure], { log_id: item.log_id, window: "1h" })])));
 }
 
 function showExporter(now) {
@@ -251,7 +259,7 @@ function showExporter(now) {
   rows($("sources").tBodies[0], sources, ({ source }) => source, (row, item) => {
     const at = { source: item.source };
     const reasons = Object.entries(item.rejected_by_reason).filter(([, many]) => many > 0).map(([reason, many]) => `${reason} ${count(many)}`);
-    const [text, kind] = item.complete === null ? ["? no log", "warn-text"] : item.complete ? ["✓ complete", "ok-text"] : ["✕ incomplete", "bad-text"];
+    const [text, kind] = COMPLETE.get(item.complete);
     cell(row, 0, { head: true, text: item.source });
     cell(row, 1, { label: "Numbers", text, kind, below: "last 10 min", title: fill(promql.complete, at) });
     cell(row, 2, { label: "Last line", text: item.last_line_time ? ago(item.last_line_time, now) : "none yet" });
@@ -267,10 +275,18 @@ function showExporter(now) {
     : `checkpoint ${exporter.checkpoint_time ? `saved ${ago(exporter.checkpoint_time, now)}` : "not saved yet"}${exporter.checkpoint_failures > 0 ? `, ✕ failed ${count(exporter.checkpoint_failures)} times` : ""}`;
   say($("exporter-line"), `bingo-exporter ${status.version} (${status.revision}), running for ${span(now - exporter.start_time)}, ${bytes(exporter.resident_memory_bytes)} of memory; ${saved}.`);
   $("metrics").setAttribute("href", status.telemetry_path.replace(/^\/+/, ""));
+  const told = (item) => [
+    ["complete", COMPLETE.get(item.complete)[0]], ["unread_bytes", bytes(item.unread_bytes)], ["oldest_unread", latency(item.oldest_unread_seconds)],
+    ["counted", count(item.counted)], ["read_bytes", bytes(item.read_bytes)], ["late", count(item.late)],
+    ["rejected", count(item.rejected)], ["lost_bytes", bytes(item.lost_bytes)], ["files", count(item.files.length)],
+  ];
   questions($("exporter-queries").querySelector("dl"), [
-    ...sources.flatMap(({ source }) => ["complete", "unread_bytes", "oldest_unread", "counted", "read_bytes", "late", "rejected", "lost_bytes", "files"]
-      .map((figure) => [`${source}: ${figure.replace("_", " ")}`, undefined, fill(promql[figure], { source })])),
-    ...["checkpoint_age", "checkpoint_failures", "memory"].map((figure) => [figure.replace("_", " "), undefined, promql[figure]]),
+    ...sources.flatMap((item) => told(item).map(([figure, value]) => [`${item.source}: ${plain(figure)}`, value, fill(promql[figure], { source: item.source })])),
+    ...exporter.checkpoint_failures === null ? [] : [
+      ["last checkpoint", ago(exporter.checkpoint_time, now), promql.checkpoint_age],
+      ["checkpoint failures", count(exporter.checkpoint_failures), promql.checkpoint_failures],
+    ],
+    ["memory", bytes(exporter.resident_memory_bytes), promql.memory],
   ]);
 }
 

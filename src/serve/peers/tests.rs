@@ -43,8 +43,10 @@ async fn said_by(answer: String) -> (PeerStatus, String) {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut request = vec![0; 1024];
         let read = stream.read(&mut request).await.unwrap();
-        stream.write_all(answer.as_bytes()).await.unwrap();
-        stream.shutdown().await.unwrap();
+        // Who has heard enough of a long answer closes.
+        if stream.write_all(answer.as_bytes()).await.is_ok() {
+            let _ = stream.shutdown().await;
+        }
         String::from_utf8(request[..read].to_vec()).unwrap()
     });
     let mut known = peers.look().await;
@@ -91,7 +93,7 @@ async fn a_peer_that_says_something_else_is_shown_as_such() {
         ),
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n",
-            "cannot be asked",
+            "answers with what cannot be read",
         ),
         ("", "cannot be asked"),
     ] {
@@ -100,6 +102,39 @@ async fn a_peer_that_says_something_else_is_shown_as_such() {
         assert!(said.starts_with(problem), "{answer}: {said}");
         assert!(known.unknown().is_some() && known.node.is_none());
     }
+}
+
+/// The whole answer is sent, and would be a status.
+#[tokio::test]
+async fn no_more_is_read_of_an_answer_than_its_limit() {
+    let status = |bytes: usize| {
+        let status = r#"{"node":"n2","verdict":{"level":"ok","sentence":"fine","problems":[]},"edges_seconds":[],"endpoints":[]}"#;
+        format!(
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{status}{}",
+            " ".repeat(bytes - status.len())
+        )
+    };
+    let (known, _) = said_by(status(ANSWER_BYTES)).await;
+    assert_eq!(known.node.as_deref(), Some("n2"), "{:?}", known.problem);
+    let (known, _) = said_by(status(ANSWER_BYTES + 1)).await;
+    assert_eq!(
+        known.problem.as_deref(),
+        Some("answers with what cannot be read: length limit exceeded")
+    );
+}
+
+#[tokio::test]
+async fn a_peer_that_accepts_and_says_nothing_is_shown_as_such() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let peers = Peers::new(vec![url.parse().unwrap()], Clock::start());
+    let known = loop {
+        let known = peers.look().await.remove(0).0;
+        if known.problem.as_deref() != Some("not asked yet") {
+            break known;
+        }
+    };
+    assert_eq!(known.problem.as_deref(), Some("no answer within 3 s"));
 }
 
 #[tokio::test]

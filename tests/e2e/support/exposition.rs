@@ -60,6 +60,11 @@ impl Exposition {
             .sum()
     }
 
+    /// The sum of all samples, whatever their names.
+    pub(crate) fn total(&self) -> f64 {
+        self.samples.values().sum()
+    }
+
     /// The samples of one name.
     pub(crate) fn series(&self, name: &str) -> impl Iterator<Item = (&Labels, f64)> {
         let begin = (name.to_owned(), Labels::new());
