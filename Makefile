@@ -1,7 +1,7 @@
 # make setup   install what the tests need besides Rust, where it is missing (Debian)
 # make test    everything a change must pass
 # make torture writers, logrotate and kill -9 for TORTURE_SECONDS (two hours), until a line is lost or doubled
-# make screenshots pictures of the page, from the demo, into examples/screenshots
+# make screenshots pictures of the page and of the dashboards, from the demo, into examples/screenshots
 # make fleet   how long the rules of FLEET_NODES (200) nodes on one Prometheus take
 # make fuzz    every fuzz target for FUZZ_SECONDS (five minutes) each, on from the kept corpus
 # make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
@@ -54,6 +54,15 @@ setup:
 		echo "$(NODE_MODULES)" > target/npm/holds
 	fi
 
+	# Grafana's own libraries, which draw the dashboards: half a gigabyte.
+	if ! cmp -s tests/dashboards/package-lock.json target/dashboards/holds; then
+		rm -rf target/dashboards
+		mkdir -p target/dashboards
+		cp tests/dashboards/package*.json target/dashboards
+		npm ci --prefix target/dashboards --legacy-peer-deps --silent --no-audit --no-fund --ignore-scripts
+		cp tests/dashboards/package-lock.json target/dashboards/holds
+	fi
+
 test: setup
 	@part() {
 		local begin=$$SECONDS
@@ -97,7 +106,9 @@ torture: setup
 screenshots: setup
 	@mkdir -p examples/screenshots
 	export E2E_PICTURES=$(CURDIR)/examples/screenshots
-	cargo test --locked --test e2e page::demo::the_page_while_the_demo_runs
+	command -v pngquant > /dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pngquant
+	cargo test --locked --test e2e -- page::demo::the_page_while_the_demo_runs dashboards::every_question --test-threads 1
+	pngquant --force --ext .png --speed 1 48 examples/screenshots/*.png
 
 # Into target/, by the version it was tried with.
 target/cargo-deb/bin/cargo-deb:

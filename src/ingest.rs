@@ -16,7 +16,10 @@ use crate::tail::wake::{DirectoryWatch, Doorbell, Rings};
 use crate::tail::{Polled, SWEEP};
 
 /// How soon to look again while lines come: seldom enough to cost nothing, often enough for the status page.
-const BUSY: Duration = Duration::from_millis(250);
+const BUSY: Duration = Duration::from_millis(500);
+
+/// A source that had nothing for so long, while the kernel tells of new files, is looked at half as often.
+const QUIET_AFTER: Duration = Duration::from_secs(30);
 
 /// Scrapes within this time share a pass.
 const SHARED: Duration = Duration::from_millis(250);
@@ -111,6 +114,7 @@ fn run(
     let mut directories = DirectoryWatch::new(Arc::clone(doorbell));
     let (mut timeout, mut shared_until, mut settled) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let (mut heard, mut answered) = (0, 0);
+    let mut busy_at = clock.now().elapsed;
     loop {
         let rings = doorbell.wait(timeout, heard, |rings| {
             let until = match rings {
@@ -143,16 +147,25 @@ fn run(
         }
         directories.watch(&source.tail().directories());
         source.set_watching(directories.is_complete());
-        timeout = if source.is_on() { next_look(&polled) } else { OFF };
+        if polled.read_bytes > 0 {
+            busy_at = now.elapsed;
+        }
+        let is_quiet = now.elapsed - busy_at > QUIET_AFTER && directories.is_complete();
+        timeout = if source.is_on() {
+            next_look(&polled, is_quiet)
+        } else {
+            OFF
+        };
     }
     read_to_the_end(&mut source, clock);
     publish.send_replace(Arc::new(source.snapshot(clock.now(), answered)));
 }
 
-fn next_look(polled: &Polled) -> Duration {
+fn next_look(polled: &Polled, is_quiet: bool) -> Duration {
     match polled {
         Polled { more: true, .. } => Duration::ZERO,
         Polled { read_bytes: 1.., .. } => BUSY,
+        _ if is_quiet => 2 * SWEEP,
         _ => SWEEP,
     }
 }

@@ -18,8 +18,11 @@ use crate::ingest::{self, Handle};
 use crate::record::UnixMillis;
 use crate::source::State;
 
-/// How often to save between scrapes.
+/// How often to save between scrapes: what a start after `kill -9` reads again.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// How often to see whether there is something to save, after there was nothing.
+const EVERY_IDLE: Duration = Duration::from_secs(5);
 
 /// How often the checkpoint is brought to the disk: what a loss of power may cost.
 const SYNC_EVERY: Duration = Duration::from_secs(15);
@@ -146,9 +149,10 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, requests: &Receiver<Request>) {
+        let mut every = EVERY;
         loop {
             let mut waiting = vec![];
-            let mut stop = match requests.recv_timeout(EVERY) {
+            let mut stop = match requests.recv_timeout(every) {
                 Ok(Request::Save(reply)) => {
                     waiting.push(reply);
                     false
@@ -163,7 +167,7 @@ impl Worker {
                     Request::Stop => stop = true,
                 }
             }
-            self.save(stop);
+            every = if self.save(stop) { EVERY } else { EVERY_IDLE };
             for reply in waiting {
                 // Who asked may have given up.
                 let _ = reply.send(());
@@ -175,7 +179,8 @@ impl Worker {
         }
     }
 
-    fn save(&mut self, clean: bool) {
+    /// False where there was nothing to save.
+    fn save(&mut self, clean: bool) -> bool {
         let snapshots = ingest::snapshots(&self.sources);
         let changed = snapshots.len() != self.saved.len()
             || snapshots
@@ -183,7 +188,7 @@ impl Worker {
                 .zip(&self.saved)
                 .any(|(snapshot, saved)| snapshot.state != *saved);
         if !changed && !clean {
-            return;
+            return false;
         }
         let states: Vec<State> = snapshots.iter().map(|snapshot| snapshot.state.clone()).collect();
         let now = self.clock.now().unix;
@@ -194,6 +199,7 @@ impl Worker {
             self.report.saved.store(now, Ordering::Relaxed);
         }
         self.report.note(&result);
+        true
     }
 
     /// In a thread of its own: fsync may take seconds, and a scrape waits for the next save.

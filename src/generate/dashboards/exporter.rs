@@ -92,7 +92,7 @@ fn reading() -> Vec<View> {
                 "Log files by what became of them. All following is good. Unreadable needs a group or a mode, \
                  missing a path, discarded is a link to /dev/null: run check on the node.",
             )
-            .ask("sum by (node, source, state) (bingo_exporter_files{$of})", "{{state}} {{source}} {{node}}"),
+            .ask("sum by (node, source, state) (bingo_exporter_files{$of}) > 0", "{{state}} {{source}} {{node}}"),
         View::lines("Rotations", "none")
             .says(
                 "Log files that were renamed, truncated or made anew, per interval. Renaming is good: nothing is \

@@ -26,6 +26,11 @@ fn rate(by: &str, metric: &str, more: &str) -> String {
     format!("sum by ({by}) (rate({metric}{{$of{more}}}[$__rate_interval]))")
 }
 
+/// Where most of what there may be never is: only what is.
+fn seen(by: &str, metric: &str, more: &str) -> String {
+    format!("{} > 0", rate(by, metric, more))
+}
+
 fn nodes() -> Vec<View> {
     let window = "$__rate_interval";
     vec![
@@ -50,7 +55,7 @@ fn nodes() -> Vec<View> {
                 "How clients speak to the proxy. Good is that HTTP, HTTPS and HTTP/3 are all served: one that \
                  vanishes does not get through any more.",
             )
-            .ask(&rate("protocol, scheme", "bingo_http_protocol_requests_total", ""), "{{protocol}} {{scheme}}"),
+            .ask(&seen("protocol, scheme", "bingo_http_protocol_requests_total", ""), "{{protocol}} {{scheme}}"),
     ]
 }
 
@@ -114,7 +119,7 @@ fn upstreams() -> Vec<View> {
                 "What the bingos answered the proxy. Nearly all 200 is good. None is no answer at all: see that \
                  bingo is up.",
             )
-            .ask(&rate("code", "bingo_upstream_attempts_total", ""), "{{code}}"),
+            .ask(&seen("code", "bingo_upstream_attempts_total", ""), "{{code}}"),
     ]
 }
 
@@ -159,13 +164,13 @@ fn life() -> Vec<View> {
                 "What bingo's log tells of, quota lines apart. A steady picture is good: heartbeats, and as many \
                  requests as the proxy sends. Init failures mean that its database or network is not there.",
             )
-            .ask(&rate("event", "bingo_app_events_total", ",event!=\"quota\""), "{{event}}"),
+            .ask(&seen("event", "bingo_app_events_total", ",event!=\"quota\""), "{{event}}"),
         View::stack("Log lines by level", "cps")
             .says(
                 "Lines of bingo's own log. Mostly debug and info is good; errors that begin to come say why \
                  others here look bad: read the log.",
             )
-            .ask(&rate("level", "bingo_app_log_lines_total", ""), "{{level}}"),
+            .ask(&seen("level", "bingo_app_log_lines_total", ""), "{{level}}"),
     ]
 }
 
@@ -181,9 +186,9 @@ fn bingos() -> View {
                  second, and the same version everywhere. A start of 30 seconds means that 8.8.8.8:80 cannot be \
                  reached.",
             )
-        .sized(24, 5)
-        .label("log_id", "Log", None)
+        .sized(24, 7)
         .label("node", "Node", None)
+        .label("log_id", "Log", None)
         .label("version", "Version", None)
         .label("go_version", "Go", None)
         .column(&format!("max by ({by}, version, go_version) (bingo_app_info{{$of}})"), "Info", "none", &[])

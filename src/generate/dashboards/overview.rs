@@ -174,7 +174,7 @@ fn routes() -> View {
         )
         .column(
             &format!("({}) / on ({by}) {}", bad_ratio(by, availability, "5m"), allowed(by, availability)),
-            "Errors of what is allowed",
+            "Of what is allowed",
             "percentunit",
             &[
                 ("thresholds", thresholds(&[("green", None), ("red", Some(1.0))])),
@@ -233,8 +233,8 @@ fn budget() -> View {
             &[],
         )
         .column(&format!("1 - ({bad})"), "Were good", "percentunit", &[("decimals", json!(2))])
-        .column(&number(",result=\"bad\""), "Bad requests", "short", &[("decimals", json!(0))])
-        .column(&number(""), "Requests", "short", &[("decimals", json!(0))])
+        .column(&number(",result=\"bad\""), "Bad requests", "locale", &[("decimals", json!(0))])
+        .column(&number(""), "Requests", "locale", &[("decimals", json!(0))])
         .sorted(&[], "Value #A", false)
 }
 
@@ -256,6 +256,7 @@ fn over_time() -> Vec<View> {
             )
             .sized(12, 9)
             .ask(&bad_ratio("", "slo=\"availability\"", window), "failed")
-            .limit(&allowed_of_all("", window), "allowed"),
+            .limit(&allowed_of_all("", window), "allowed")
+            .colored("orange"),
     ]
 }

@@ -88,6 +88,8 @@ impl View {
         view.set("color", json!({"mode": "thresholds"}));
         view.style("align", json!("auto"));
         view.style("filterable", json!(true));
+        // Grafana's own would push the last columns of a narrow panel out of sight.
+        view.style("minWidth", json!(80));
         view.transformations.push(json!({"id": "merge", "options": {}}));
         view
     }
@@ -186,14 +188,20 @@ impl View {
         self
     }
 
-    /// The table's last word: no column of this name, and rows in order of that one, descending or not.
+    /// The table's last word: columns as they were named, none of these, and rows in order of that one, descending or not.
     pub(super) fn sorted(mut self, hidden: &[&str], by: &str, descending: bool) -> Self {
         let mut excluded = Map::new();
         for name in hidden.iter().chain(&["Time"]) {
             excluded.insert((*name).to_owned(), json!(true));
         }
+        let columns = self.overrides.iter().enumerate();
+        let order: Map<String, Value> = columns
+            .filter_map(|(index, column)| {
+                Some((column["matcher"]["options"].as_str()?.to_owned(), json!(index)))
+            })
+            .collect();
         self.transformations.push(json!({
-            "id": "organize", "options": {"excludeByName": excluded, "indexByName": {}, "renameByName": {}},
+            "id": "organize", "options": {"excludeByName": excluded, "indexByName": order, "renameByName": {}},
         }));
         self.transformations.push(json!({
             "id": "sortBy", "options": {"fields": {}, "sort": [{"field": by, "desc": descending}]},
@@ -231,6 +239,12 @@ impl View {
     /// How lines are drawn.
     pub(super) fn drawn(mut self, key: &str, value: Value) -> Self {
         self.style(key, value);
+        self
+    }
+
+    /// One colour for all that is no limit.
+    pub(super) fn colored(mut self, color: &str) -> Self {
+        self.set("color", json!({"mode": "fixed", "fixedColor": color}));
         self
     }
 

@@ -52,6 +52,11 @@ impl Prometheus {
         }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// An instant query; names as they are, without what Prometheus adds to identify the target.
     #[track_caller]
     pub(crate) fn query(&self, query: &str) -> Exposition {
