@@ -7,12 +7,14 @@
     reason = "a benchmark that cannot go on has nothing to say"
 )]
 
+mod growth;
 mod support;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use linemux::MuxedLines;
 use rustix::time::{ClockId, clock_gettime};
 use support::{Lines, drain, source};
 
@@ -42,6 +44,10 @@ fn main() {
         .skip(1)
         .filter(|arg| !arg.starts_with("--"))
         .collect();
+    if let [kind, path, lines] = &args[..] {
+        assert_eq!(kind, "linemux");
+        return by_linemux(Path::new(path), lines.parse().unwrap());
+    }
     if let [kind, path] = &args[..] {
         drain(&mut source(Path::new(path), kind == "access"));
         return;
@@ -49,6 +55,22 @@ fn main() {
     println!("{}\n", machine());
     formats();
     others();
+    growth::growth();
+}
+
+/// The lines alone, uncounted.
+fn by_linemux(path: &Path, lines: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut follower = MuxedLines::new().unwrap();
+        follower.add_file_from_start(path).await.unwrap();
+        for _ in 0..lines {
+            follower.next_line().await.unwrap().unwrap();
+        }
+    });
 }
 
 /// Processor and cores, as Linux tells them.
@@ -89,7 +111,8 @@ fn others() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).display().to_string();
     let text = Lines::Json.text(20_000);
-    let bytes = text.len() * fill(Path::new(&at("access.log")), &text, BYTES);
+    let times = fill(Path::new(&at("access.log")), &text, BYTES);
+    let (bytes, lines) = (text.len() * times, 20_000 * times);
     fs::write(at("count.awk"), MAWK).unwrap();
     fs::write(at("count.mtail"), MTAIL).unwrap();
     let own = std::env::current_exe().unwrap().display().to_string();
@@ -97,6 +120,7 @@ fn others() {
     let rows = [
         ("wc -l", format!("wc -l {log}")),
         ("bingo-exporter", format!("{own} access {log}")),
+        ("linemux, lines", format!("{own} linemux {log} {lines}")),
         ("mawk", format!("mawk -f {} {log}", at("count.awk"))),
         (
             "mtail",

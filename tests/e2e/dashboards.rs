@@ -11,8 +11,9 @@ use bingo_exporter::generate::dashboards::boards;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::clock::{POLL, now, pause, wait_until};
+use crate::support::clock::{DEADLINE, POLL, now, pause, wait_until};
 use crate::support::exporter::{Exporter, command};
+use crate::support::log;
 use crate::support::process::run;
 use crate::support::prometheus::Prometheus;
 
@@ -150,6 +151,10 @@ fn check_drawings(prometheus: &Prometheus, begun: Instant) {
             begun.elapsed() > EVERYTHING + EVERYTHING / 2
         });
     }
+    wait_until("a minute to draw", EVERYTHING, || {
+        let scrapes = prometheus.query("min(count_over_time(bingo_exporter_read_bytes_total[5m]))");
+        scrapes.total() >= 13.0
+    });
     let scratch = TempDir::new().unwrap();
     let pictures = kept.unwrap_or_else(|| scratch.path().to_owned());
     let seconds = begun.elapsed().as_secs().to_string();
@@ -204,6 +209,38 @@ fn check_drawings(prometheus: &Prometheus, begun: Instant) {
             matches!(view.kind, "timeseries" | "heatmap"),
             "{name}: {text}"
         );
+    }
+}
+
+/// A slow request's id is found by whoever looks at a latency panel.
+#[test]
+fn latency_panels_ask_for_exemplars_and_there_are_some() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("access.log");
+    let slow = |time: jiff::Timestamp| {
+        format!(
+            "{{\"time\":\"{time}\",\"request\":\"GET /api/movie/1 HTTP/1.1\",\"status\":200,\"request_time\":0.7,\
+             \"request_id\":\"8f3a-slow\"}}\n"
+        )
+    };
+    log::append(&path, &slow(jiff::Timestamp::now()));
+    let source = path.to_str().unwrap();
+    let exporter = Exporter::start(&["--source.access", source, "--source.read-from", "beginning"]);
+    let prometheus = scraping(&[&exporter]);
+    let documents: Vec<Value> = boards().iter().map(|board| board.json(&options())).collect();
+    let asked: Vec<&str> = documents
+        .iter()
+        .flat_map(|board| board["panels"].as_array().unwrap())
+        .flat_map(|panel| panel["targets"].as_array().into_iter().flatten())
+        .filter(|target| target["exemplar"] == true)
+        .map(|target| target["expr"].as_str().unwrap())
+        .collect();
+    assert!(asked.len() >= 5, "{asked:?}");
+    for expr in asked {
+        wait_until(&format!("an exemplar for {expr}"), DEADLINE, || {
+            let found = prometheus.exemplars(&filled_in(expr, "5m", "30s"));
+            found.iter().any(|labels| labels["request_id"] == "8f3a-slow")
+        });
     }
 }
 
