@@ -14,7 +14,6 @@ import {
   ConstantVariable, CustomVariable, EmbeddedScene, QueryVariable, SceneDataTransformer, SceneGridItem, SceneGridLayout, SceneGridRow,
   SceneQueryRunner, SceneTimeRange, SceneVariableSet, VariableValueSelectors, VizPanel, registerRuntimeDataSource, sceneUtils,
 } from "@grafana/scenes";
-
 import { GlobalStyles } from "@grafana/ui";
 
 import { plugins } from "./panels.jsx";

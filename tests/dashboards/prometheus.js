@@ -5,7 +5,7 @@ import { RuntimeDataSource, sceneGraph } from "@grafana/scenes";
 
 export const UID = "prometheus";
 
-// As dashboards/README says: scrapes are five seconds apart.
+// As the bundled configuration has it.
 const SCRAPE_SECONDS = 5;
 
 const regex = (value) => Array.isArray(value) ? `(${value.join("|")})` : String(value);

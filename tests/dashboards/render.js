@@ -1,7 +1,7 @@
 // node render.js DASHBOARDS PROMETHEUS PICTURES SECONDS: draws each DASHBOARDS/*.json from what PROMETHEUS knows of the last SECONDS, in
 // Chromium, as PICTURES/*.png; says what every panel says, as JSON by dashboard and title; fails on an error on the page.
 
-import { copyFileSync, createReadStream, mkdirSync, readdirSync } from "node:fs";
+import { copyFileSync, createReadStream, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,8 +18,15 @@ const PLACES = [
   [join(HERE, "node_modules/@fontsource/inter/files/inter-latin-500-normal.woff2"), "/public/fonts/inter/Inter-Medium.woff2"],
   [join(HERE, "dist"), "/"],
 ];
+const HEADER = "data-testid Panel header ";
 const WIDTH = 1500;
 const ROW_PIXELS = 38;
+
+// The titles of the panels that end in a canvas.
+function graphs(name) {
+  const { panels } = JSON.parse(readFileSync(join(dashboards, name), "utf8"));
+  return panels.filter(({ type }) => type === "timeseries" || type === "heatmap").map(({ title }) => title);
+}
 
 await build({
   absWorkingDir: HERE, entryPoints: ["main.jsx"], outdir: "dist", bundle: true, format: "esm", jsx: "automatic", logLevel: "error",
@@ -45,15 +52,18 @@ async function render(page, name) {
   page.on("pageerror", (error) => problems.push(`${name}: ${error.stack}`));
   page.on("console", (message) => message.type() === "error" && problems.push(`${name}: ${message.text()}`));
   await page.goto(`http://127.0.0.1:${server.address().port}/?dashboard=${name}&seconds=${seconds}`);
-  const panels = page.locator('section[data-testid^="data-testid Panel header"]');
+  const panels = page.locator(`section[data-testid^="${HEADER}"]`);
   await panels.first().waitFor();
   // The grid is as high as its last panel; all of it is in sight, so that all of it is drawn.
   const height = await page.evaluate(() => Math.max(...[...document.querySelectorAll("section[data-testid]")].map((one) => one.getBoundingClientRect().bottom)));
   await page.setViewportSize({ width: WIDTH, height: Math.ceil(height) + ROW_PIXELS });
-  await page.waitForFunction(() => document.querySelectorAll('[aria-label="Panel loading bar"]').length === 0
-    && [...document.querySelectorAll('section[data-testid^="data-testid Panel header"]')].every((one) => one.querySelector("canvas, table, [role=grid], [class*=bigValue], span") && !one.innerText.includes("Loading")));
   await page.waitForLoadState("networkidle");
-  const said = await panels.evaluateAll((all) => all.map((panel) => {
+  await page.waitForFunction(([graphs, header]) => [...document.querySelectorAll(`section[data-testid^="${header}"]`)].every((panel) => {
+    const title = panel.dataset.testid.slice(header.length);
+    return panel.innerText.includes("No data") || panel.innerText.includes("error happened")
+      || (graphs.includes(title) ? panel.querySelector("canvas") : panel.innerText.trim().length > title.length && !panel.innerText.includes("Loading"));
+  }), [graphs(name), HEADER]);
+  const said = await panels.evaluateAll((all, header) => all.map((panel) => {
     const pixels = [...panel.querySelectorAll("canvas")].map((canvas) => {
       const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
       let many = 0;
@@ -62,9 +72,9 @@ async function render(page, name) {
       }
       return many;
     });
-    const title = panel.dataset.testid.replace("data-testid Panel header ", "");
+    const title = panel.dataset.testid.slice(header.length);
     return { title, text: panel.innerText, status: panel.querySelector('[data-testid*="status error"]') !== null, pixels: pixels.length ? Math.max(...pixels) : null };
-  }));
+  }), HEADER);
   await page.screenshot({ path: join(pictures, name.replace("json", "png")) });
   return { name, panels: said, problems };
 }
