@@ -140,7 +140,13 @@ fn is_rotated(name: &str, other: &str) -> bool {
     middle.is_some_and(is_suffix)
 }
 
+/// Without a separator only a date is one: `node10.log` is no copy of `node1.log`.
 fn is_suffix(suffix: &str) -> bool {
+    const DATE: usize = "20231202".len();
+    let digits = suffix.bytes().take_while(u8::is_ascii_digit).count();
+    if (1..DATE).contains(&digits) {
+        return false;
+    }
     let mut parts = suffix
         .split(['.', '-', '_', ':', '+'])
         .filter(|part| !part.is_empty())
@@ -184,6 +190,8 @@ mod tests {
             assert!(!is_rotated("access.log", other), "{other}");
         }
         assert!(is_rotated("log", "log.1") && !is_rotated("log", "log"));
+        assert!(!is_rotated("node1.log", "node10.log") && !is_rotated("log1", "log10"));
+        assert!(is_rotated("access.log", "access20231202.log"));
     }
 
     #[test]
