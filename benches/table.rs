@@ -1,8 +1,9 @@
 //! `make bench`: what reading an access log costs, beside others who count the same from the same file. Processor
-//! time, since the machine may be busy: the median of five runs.
+//! time, since the machine may be busy: the median of five runs. An argument, `formats`, `others` or `growth`, runs one part.
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a benchmark that cannot go on has nothing to say"
 )]
@@ -11,10 +12,12 @@ mod growth;
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 
 use linemux::MuxedLines;
+use memchr::memchr2_iter;
 use rustix::time::{ClockId, clock_gettime};
 use support::{Lines, drain, source};
 
@@ -44,18 +47,51 @@ fn main() {
         .skip(1)
         .filter(|arg| !arg.starts_with("--"))
         .collect();
-    if let [kind, path, lines] = &args[..] {
-        assert_eq!(kind, "linemux");
-        return by_linemux(Path::new(path), lines.parse().unwrap());
+    if let [what, of, lines] = &args[..] {
+        let lines = lines.parse().unwrap();
+        return match &**what {
+            "linemux" => by_linemux(Path::new(of), lines),
+            "text" => write(of, lines),
+            other => panic!("{other}: expected linemux or text"),
+        };
     }
     if let [kind, path] = &args[..] {
-        drain(&mut source(Path::new(path), kind == "access"));
-        return;
+        return match &**kind {
+            "memchr" => by_memchr(Path::new(path)),
+            kind => drop(drain(&mut source(Path::new(path), kind == "access"))),
+        };
     }
     println!("{}\n", machine());
-    formats();
-    others();
-    growth::growth();
+    let only = args.first().map(String::as_str);
+    let parts: [(&str, fn()); 3] = [
+        ("formats", formats),
+        ("others", others),
+        ("growth", growth::growth),
+    ];
+    for (name, part) in parts {
+        if only.is_none_or(|only| only == name) {
+            part();
+        }
+    }
+}
+
+/// So many lines of a kind to standard output: something for a profiler to be run over.
+fn write(kind: &str, lines: usize) {
+    let (_, kind) = Lines::ALL.into_iter().find(|(name, _)| *name == kind).unwrap();
+    std::io::stdout().write_all(&kind.text(lines)).unwrap();
+}
+
+/// Newlines and quotes, as fast as a parser that stops at each of them can be.
+fn by_memchr(path: &Path) {
+    let mut file = fs::File::open(path).unwrap();
+    let (mut buffer, mut count) = (vec![0; 64 << 10], 0);
+    loop {
+        match file.read(&mut buffer).unwrap() {
+            0 => break,
+            read => count += memchr2_iter(b'\n', b'"', &buffer[..read]).count(),
+        }
+    }
+    println!("{count}");
 }
 
 /// The lines alone, uncounted.
@@ -110,15 +146,23 @@ fn formats() {
 fn others() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).display().to_string();
+    // linemux ends at the first line that is not UTF-8, and nginx writes such lines.
     let text = Lines::Json.text(20_000);
+    let text: Vec<&[u8]> = text
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter(|line| str::from_utf8(line).is_ok())
+        .collect();
+    let lines = text.len();
+    let text = text.concat();
     let times = fill(Path::new(&at("access.log")), &text, BYTES);
-    let (bytes, lines) = (text.len() * times, 20_000 * times);
+    let (bytes, lines) = (text.len() * times, lines * times);
     fs::write(at("count.awk"), MAWK).unwrap();
     fs::write(at("count.mtail"), MTAIL).unwrap();
     let own = std::env::current_exe().unwrap().display().to_string();
     let log = at("access.log");
     let rows = [
         ("wc -l", format!("wc -l {log}")),
+        ("memchr \\n \"", format!("{own} memchr {log}")),
         ("bingo-exporter", format!("{own} access {log}")),
         ("linemux, lines", format!("{own} linemux {log} {lines}")),
         ("mawk", format!("mawk -f {} {log}", at("count.awk"))),

@@ -44,3 +44,4 @@ pub mod generate;
 pub mod clock;
 pub mod log;
 pub mod process;
+mod words;

@@ -43,6 +43,8 @@ pub struct Routes {
     paths: [matchit::Router<RowId>; Method::COUNT],
     /// By [`Method`].
     unmatched: [RowId; Method::COUNT],
+    /// No template has a digit, so that two targets have one row where they differ in digits alone.
+    numbers_alike: bool,
 }
 
 impl Routes {
@@ -64,6 +66,7 @@ impl Routes {
             labels,
             paths,
             unmatched: [0; Method::COUNT],
+            numbers_alike: !templates.iter().any(|template| has_digit(template)),
         };
         for (route, template) in templates.iter().enumerate() {
             let endpoints: Vec<&Endpoint> = config.endpoints.iter().filter(|e| e.path == *template).collect();
@@ -94,13 +97,11 @@ impl Routes {
         let Some(line) = line else {
             return self.resolve(None);
         };
-        let Some(entry) = lately.entry(line) else {
-            return self.resolve(Some(line));
-        };
-        if !entry.is_of(line) {
-            entry.set(line, self.resolve(Some(line)));
+        let resolve = || self.resolve(Some(line));
+        match Key::new(line, self.numbers_alike) {
+            Some(key) => lately.row(&key, resolve),
+            None => resolve(),
         }
-        entry.row
     }
 
     /// The route of a path whose method may be unknown: any endpoint of that path will do then.
@@ -176,6 +177,11 @@ impl Routes {
         });
         self.rows.len() - 1
     }
+}
+
+/// Whether there is a digit in a template; one in a parameter's name costs speed alone.
+fn has_digit(template: &str) -> bool {
+    template.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 fn distinct<'a>(items: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
@@ -260,6 +266,7 @@ fn hex(digit: u8) -> Option<u8> {
 
 mod lately;
 
+use lately::Key;
 pub use lately::Lately;
 
 #[cfg(test)]

@@ -328,18 +328,14 @@ impl Counter<'_> {
                 let format = self.formats.of(path);
                 // Half a line says nothing of its file's format.
                 let format = if finished { format } else { &mut format.clone() };
-                model
-                    .decoder
-                    .decode_like(bytes, format, self.learned)
-                    .map(|request| {
-                        request.map(|request| {
-                            let row = model.routes.resolve_like(request.line.as_ref(), self.lately);
-                            tally.count(model, row, &request, now);
-                            request.time
-                        })
-                    })
+                let lately = &mut *self.lately;
+                model.decoder.decode_like(bytes, format, self.learned, |request| {
+                    let row = model.routes.resolve_like(request.line.as_ref(), lately);
+                    tally.count(model, row, request, now);
+                    request.time
+                })
             }
-            Counts::App(tally) => model.app_decoder.decode_like(bytes, self.learned).map(|event| {
+            Counts::App(tally) => model.app_decoder.decode_like(bytes, self.learned, |event| {
                 let log = match &self.log {
                     Some((known, log)) if known.as_os_str() == path.as_os_str() => *log,
                     _ => {
@@ -348,7 +344,7 @@ impl Counter<'_> {
                         log
                     }
                 };
-                tally.count(model, log, &event, now);
+                tally.count(model, log, event, now);
                 Some(event.time)
             }),
         };

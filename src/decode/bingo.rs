@@ -10,8 +10,8 @@ use memchr::memmem::Finder;
 
 use super::json;
 use super::keys::{Keys, Said, Slots, Wanted};
-use super::layout::{self, Values};
-use super::learned::{LastTime, Learned, Of};
+use super::layout::{self, Found};
+use super::learned::{Learned, Of};
 use super::number::{duration, integer};
 use super::time;
 use crate::record::{
@@ -108,29 +108,33 @@ impl AppDecoder {
             .map_or_else(|| self.any(line), |quota| Ok(quota.event()))
     }
 
-    /// The same as [`decode`](Self::decode), faster on lines like earlier ones.
+    /// The same as [`decode`](Self::decode), faster on lines like earlier ones. The event is lent to `count`.
     ///
     /// # Errors
     /// The same.
-    pub fn decode_like<'a>(&self, line: &'a [u8], learned: &mut Learned) -> Result<Event<'a>, Reject> {
+    #[inline]
+    pub fn decode_like<'a, T>(
+        &self,
+        line: &'a [u8],
+        learned: &mut Learned,
+        count: impl FnOnce(&Event<'a>) -> T,
+    ) -> Result<T, Reject> {
         if let Some((level, time)) = learned.repeated(line) {
-            return Ok(Event {
+            return Ok(count(&Event {
                 time: Some(time),
                 ..event(level, EventKind::Quota)
-            });
+            }));
         }
         if let Some(quota) = self.quota(line) {
             learned.repeats(quota.level, quota.before, quota.after);
-            return Ok(quota.event());
+            return Ok(count(&quota.event()));
         }
-        let build =
-            |values: &Values<'_, 'a>, times: &mut LastTime| self.build(values, |text| times.parse(text));
-        if let Some(event) = learned.find(Of::App, line, build) {
-            return Ok(event);
+        if let Some((values, times)) = learned.find(Of::App, line, &mut Found::default()) {
+            return Ok(count(&self.build(&values, |text| times.parse(text))));
         }
         let event = self.decode(line)?;
         learned.learn(Of::App, layout::json(line, &self.keys));
-        Ok(event)
+        Ok(count(&event))
     }
 
     /// Recognises a quota line by its beginning, key by key, and its end. Whether what lies between is JSON is not

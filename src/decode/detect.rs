@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AccessDecoder, Reader};
-use crate::record::{Reject, Request, closed_set};
+use crate::record::{Reject, closed_set};
 
 #[cfg(test)]
 mod tests;
@@ -103,15 +103,18 @@ impl Detection {
 
     /// Reads a line with the format it is known to have, or with the first that claims it. `readers` are in the order
     /// of [`Known`], and `read` reads with one of them.
-    #[inline]
-    pub(super) fn decode<'a>(
+    #[inline(always)]
+    pub(super) fn decode<'a, T>(
         &mut self,
         readers: &[Reader],
         line: &'a [u8],
-        read: impl FnOnce(&Reader, &'a [u8]) -> Result<Option<Request<'a>>, Reject>,
-    ) -> Result<Option<Request<'a>>, Reject> {
+        read: impl FnOnce(&Reader, &'a [u8]) -> Result<Option<T>, Reject>,
+    ) -> Result<Option<T>, Reject> {
         let Some(known) = self.known else {
-            return self.decide(readers, line);
+            return match self.decide(readers, line)? {
+                Some(known) => read(&readers[known as usize], line),
+                None => Ok(None),
+            };
         };
         let read = read(&readers[known as usize], line);
         match read {
@@ -124,7 +127,8 @@ impl Detection {
         read
     }
 
-    fn decide<'a>(&mut self, readers: &[Reader], line: &'a [u8]) -> Result<Option<Request<'a>>, Reject> {
+    /// The first format that claims a line; none for a line to be ignored.
+    fn decide(&mut self, readers: &[Reader], line: &[u8]) -> Result<Option<Known>, Reject> {
         let claims = |known: &&Known| readers[**known as usize].claims(line);
         let Some(known) = Known::ALL.iter().find(claims) else {
             // HAProxy says that it starts before it serves.
@@ -144,7 +148,7 @@ impl Detection {
             known: Some(*known),
             ..Self::default()
         };
-        readers[*known as usize].read(line)
+        Ok(Some(*known))
     }
 }
 

@@ -5,10 +5,14 @@
 
 mod learn;
 mod literal;
+mod quotes;
 
-use fearless_simd::{Level, Simd, SimdBase, SimdMask, dispatch, u8x32};
+use fearless_simd::Simd;
+use memchr::{memchr, memchr3};
 
-use self::literal::{Literal, WIDTH};
+use self::literal::Literal;
+pub(super) use self::quotes::Quotes;
+use super::Field;
 use super::keys::{Said, Wanted};
 use crate::record::Text;
 
@@ -30,7 +34,7 @@ pub(super) struct Layout {
     /// After the last value.
     end: Literal,
     /// By field: the places of its values in [`Values`], best first; ended by [`NOTHING`].
-    by_field: Vec<[u8; CANDIDATES]>,
+    by_field: [[u8; CANDIDATES]; Field::COUNT],
 }
 
 /// More might not fit into 64 bits.
@@ -50,9 +54,11 @@ struct Part {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Up to this byte or a quote. Neither escapes nor control characters.
+    /// Up to a quote.
+    Quoted,
+    /// Up to this byte, and no quote before it.
     Until(u8),
-    /// Up to a closing bracket, without an opening one.
+    /// Up to a closing bracket, with neither an opening one nor a quote before it.
     Bracketed,
     /// `0`, `12`, `0.25`.
     Number,
@@ -71,48 +77,55 @@ pub(super) struct Values<'l, 'a> {
 pub(super) type Found<'a> = [&'a [u8]; VALUES];
 
 impl Layout {
-    /// The values of a line that is laid out like this, kept in `found`.
-    #[inline]
-    pub(super) fn read<'l, 'a>(
-        &'l self,
-        level: Level,
+    /// Whether a line with these quotes is laid out like this; its values are kept in `found`.
+    #[inline(always)]
+    pub(super) fn find<'a, S: Simd>(
+        &self,
+        simd: S,
         line: &'a [u8],
-        found: &'l mut Found<'a>,
-    ) -> Option<Values<'l, 'a>> {
-        dispatch!(level, simd => self.values(simd, line, found)).then_some(Values {
-            layout: self,
-            values: found,
-        })
+        quotes: &Quotes,
+        found: &mut Found<'a>,
+    ) -> bool {
+        self.walk(simd, line, quotes, found).is_some()
     }
 
     #[inline(always)]
-    fn values<'a, S: Simd>(&self, simd: S, line: &'a [u8], found: &mut Found<'a>) -> bool {
-        self.walk(simd, line, found).is_some()
-    }
-
-    #[inline(always)]
-    fn walk<'a, S: Simd>(&self, simd: S, line: &'a [u8], values: &mut Found<'a>) -> Option<()> {
+    fn walk<'a, S: Simd>(
+        &self,
+        simd: S,
+        line: &'a [u8],
+        quotes: &Quotes,
+        found: &mut Found<'a>,
+    ) -> Option<()> {
         let mut at = 0;
         for part in &self.parts {
             at = part.before.end(simd, line, at)?;
-            let end = match part.kind {
-                Kind::Until(stop) => text_end(simd, line, at, stop)?,
+            let length = match part.kind {
+                Kind::Quoted => quotes.next(at)?.checked_sub(at)?,
+                Kind::Until(stop) => memchr(stop, line.get(at..quotes.next(at)?)?)?,
                 Kind::Bracketed => {
-                    let end = text_end(simd, line, at, b']')?;
-                    if line.get(at..end)?.contains(&b'[') {
-                        return None;
-                    }
-                    end
+                    let text = line.get(at..)?;
+                    let end = memchr3(b'[', b']', b'"', text)?;
+                    (text.get(end) == Some(&b']')).then_some(end)?
                 }
-                Kind::Number => number_end(line, at)?,
-                Kind::Integer => integer_end(line, at)?,
+                Kind::Number => number_length(line.get(at..)?)?,
+                Kind::Integer => integer_length(line.get(at..)?)?,
             };
-            if let Some(value) = values.get_mut(usize::from(part.place)) {
+            let end = at + length;
+            if let Some(value) = found.get_mut(usize::from(part.place)) {
                 *value = line.get(at..end)?;
             }
             at = end;
         }
         (self.end.end(simd, line, at)? == line.len()).then_some(())
+    }
+}
+
+impl<'l, 'a> Values<'l, 'a> {
+    /// Those that a layout found.
+    #[inline]
+    pub(super) fn new(layout: &'l Layout, values: &'l Found<'a>) -> Self {
+        Self { layout, values }
     }
 }
 
@@ -127,56 +140,44 @@ impl<'a, F: Wanted> Said<'a, F> for Values<'_, 'a> {
             .filter(|value| !matches!(value, [] | [b'-']))
             .map(|value| Text::Borrowed(value))
     }
-}
 
-/// Where the text that begins at `at` ends: before `stop` or a quote. What follows tells which.
-#[inline(always)]
-fn text_end<S: Simd>(simd: S, line: &[u8], mut at: usize, stop: u8) -> Option<usize> {
-    loop {
-        // The last bytes of the line are looked at together with some before them.
-        let from = at.min(line.len().checked_sub(WIDTH)?);
-        let bytes = u8x32::from_slice(simd, line.get(from..from + WIDTH)?);
-        let passed = at - from;
-        let stops = (bytes.simd_eq(stop) | bytes.simd_eq(b'"')).to_bitmask() >> passed;
-        let odd = (bytes.simd_eq(b'\\') | bytes.simd_lt(b' ')).to_bitmask() >> passed;
-        // Anything odd before the stop is lower than its lowest bit.
-        if odd & (stops ^ stops.wrapping_sub(1)) != 0 {
-            return None;
+    #[inline(always)]
+    fn first(&self, field: F) -> Option<Text<'a>> {
+        for place in self.layout.by_field.get(field.index())? {
+            let value = self.values.get(usize::from(*place))?;
+            if !matches!(value, [] | [b'-']) {
+                return Some(Text::Borrowed(value));
+            }
         }
-        if stops != 0 {
-            return Some(at + stops.trailing_zeros() as usize);
-        }
-        at = from + WIDTH;
-        if at >= line.len() {
-            return None;
-        }
+        None
     }
 }
 
-/// Where the number that begins at `at` ends: a subset of JSON's, and of what other formats take.
+/// How long a number is: a subset of JSON's, and of what other formats take.
 #[inline(always)]
-fn number_end(line: &[u8], at: usize) -> Option<usize> {
-    let whole = digits_end(line, at);
-    let leading_zero = line.get(at) == Some(&b'0') && whole - at > 1;
-    if whole == at || leading_zero {
+fn number_length(text: &[u8]) -> Option<usize> {
+    let whole = digits(text);
+    let leading_zero = text.first() == Some(&b'0') && whole > 1;
+    if whole == 0 || leading_zero {
         return None;
     }
-    if line.get(whole) != Some(&b'.') {
-        return Some(whole);
+    match text.get(whole..)? {
+        [b'.', fraction @ ..] => match digits(fraction) {
+            0 => None,
+            digits => Some(whole + 1 + digits),
+        },
+        _ => Some(whole),
     }
-    let end = digits_end(line, whole + 1);
-    (end > whole + 1).then_some(end)
 }
 
 #[inline(always)]
-fn integer_end(line: &[u8], at: usize) -> Option<usize> {
-    let end = digits_end(line, at);
-    (1..=INTEGER_DIGITS).contains(&(end - at)).then_some(end)
+fn integer_length(text: &[u8]) -> Option<usize> {
+    let length = digits(text);
+    (1..=INTEGER_DIGITS).contains(&length).then_some(length)
 }
 
 #[inline(always)]
-fn digits_end(line: &[u8], from: usize) -> usize {
-    let rest = line.get(from..).unwrap_or_default();
-    let digits = rest.iter().position(|byte| !byte.is_ascii_digit());
-    from + digits.unwrap_or(rest.len())
+fn digits(text: &[u8]) -> usize {
+    let length = text.iter().position(|byte| !byte.is_ascii_digit());
+    length.unwrap_or(text.len())
 }

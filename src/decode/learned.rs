@@ -1,8 +1,8 @@
 //! What lines taught about the lines after them. It makes decoding faster and changes nothing else.
 
-use fearless_simd::Level as Cpu;
+use fearless_simd::{Level as Cpu, Simd, dispatch};
 
-use super::layout::{Layout, VALUES, Values};
+use super::layout::{Found, Layout, Quotes, Values};
 use super::time;
 use crate::record::{Level, UnixMillis};
 
@@ -24,6 +24,8 @@ pub struct Learned {
     cpu: Cpu,
     /// The likeliest first.
     layouts: Vec<(Of, Layout)>,
+    /// Of the line at hand.
+    quotes: Quotes,
     /// The likeliest first.
     repeated: Vec<Repeated>,
     time: LastTime,
@@ -57,6 +59,7 @@ impl Default for Learned {
         Self {
             cpu: Cpu::new(),
             layouts: vec![],
+            quotes: Quotes::default(),
             repeated: vec![],
             time: LastTime::default(),
         }
@@ -64,27 +67,22 @@ impl Default for Learned {
 }
 
 impl Learned {
-    /// What `build` makes of the values of a line in a known layout.
+    /// The values of a line in a known layout, kept in `found`, and what its time stamp is to be read with.
     #[inline(always)]
-    pub(super) fn find<'a, T>(
-        &mut self,
+    pub(super) fn find<'l, 'a>(
+        &'l mut self,
         of: Of,
         line: &'a [u8],
-        build: impl Fn(&Values<'_, 'a>, &mut LastTime) -> T,
-    ) -> Option<T> {
-        let mut found = [&[][..]; VALUES];
-        for (index, (own, layout)) in self.layouts.iter().enumerate() {
-            let values = (*own == of).then(|| layout.read(self.cpu, line, &mut found));
-            let Some(values) = values.flatten() else {
-                continue;
-            };
-            let said = build(&values, &mut self.time);
-            if index > 0 {
-                self.layouts.swap(index, index - 1);
-            }
-            return Some(said);
+        found: &'l mut Found<'a>,
+    ) -> Option<(Values<'l, 'a>, &'l mut LastTime)> {
+        let (layouts, quotes) = (&self.layouts, &mut self.quotes);
+        let index = dispatch!(self.cpu, simd => place(simd, layouts, of, line, quotes, found))?;
+        let likelier = index.saturating_sub(1);
+        if likelier < index {
+            self.layouts.swap(index, likelier);
         }
-        None
+        let (_, layout) = &self.layouts[likelier];
+        Some((Values::new(layout, found), &mut self.time))
     }
 
     /// Keeps a layout in place of the least likely one.
@@ -122,6 +120,27 @@ impl Learned {
             level,
         });
     }
+}
+
+/// The place of the first layout that a line has.
+#[inline(always)]
+fn place<'a, S: Simd>(
+    simd: S,
+    layouts: &[(Of, Layout)],
+    of: Of,
+    line: &'a [u8],
+    quotes: &mut Quotes,
+    found: &mut Found<'a>,
+) -> Option<usize> {
+    if layouts.is_empty() || !quotes.find(simd, line) {
+        return None;
+    }
+    for (index, (own, layout)) in layouts.iter().enumerate() {
+        if *own == of && layout.find(simd, line, quotes, found) {
+            return Some(index);
+        }
+    }
+    None
 }
 
 /// Up to the point before the milliseconds: `2023-12-02T11:16:47.`

@@ -23,7 +23,9 @@ const POWERS: [u64; 10] = [
 
 /// Reads an integer; a fraction of zeros is tolerated, as shippers that know only floats write `200.0`.
 pub(super) fn integer(text: &[u8]) -> Option<i64> {
-    if let Some((value, 0)) = short(text) {
+    if (1..SHORT).contains(&text.len())
+        && let Some(value) = digits(0, text)
+    {
         return i64::try_from(value).ok();
     }
     let (negative, text) = signed(text);
@@ -78,10 +80,16 @@ pub(super) fn duration(text: &[u8], unit: DurationUnit) -> Result<Nanos, Unmeasu
 /// nothing about the others.
 #[inline]
 fn short(text: &[u8]) -> Option<(u64, usize)> {
-    let (mut value, mut point) = (0, None);
     if !(1..=SHORT).contains(&text.len()) {
         return None;
     }
+    // nginx writes milliseconds.
+    if let [whole @ .., b'.', a, b, c] = text
+        && !whole.is_empty()
+    {
+        return Some((digits(digits(0, whole)?, &[*a, *b, *c])?, 3));
+    }
+    let (mut value, mut point) = (0, None);
     for (at, byte) in text.iter().enumerate() {
         let digit = byte.wrapping_sub(b'0');
         if digit < 10 {
@@ -94,6 +102,15 @@ fn short(text: &[u8]) -> Option<(u64, usize)> {
     }
     let fraction = point.map_or(0, |point| text.len() - point - 1);
     Some((value, fraction))
+}
+
+/// Some digits appended to those of `value`.
+#[inline]
+fn digits(value: u64, text: &[u8]) -> Option<u64> {
+    text.iter().try_fold(value, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| value * 10 + u64::from(digit))
+    })
 }
 
 /// The first `places` digits of a fraction as an integer: `fixed(b"5", 3)` is 500.

@@ -10,6 +10,7 @@ use crate::record::{
     Attempts, Cache, Code, DurationUnit, Method, Nanos, Protocol, REQUEST_ID_BYTES, Reject, Request,
     RequestLine, Scheme, Text, UnixMillis, Unmeasured,
 };
+use crate::words;
 
 /// The units of a format's durations.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +43,7 @@ pub(super) fn build<'a>(said: &impl Said<'a, Field>, units: Units) -> Result<Req
 ///
 /// # Errors
 /// The same.
-#[inline]
+#[inline(always)]
 pub(super) fn build_with<'a>(
     said: &impl Said<'a, Field>,
     units: Units,
@@ -113,18 +114,31 @@ pub(super) fn without_scheme(url: Text<'_>) -> Text<'_> {
 /// Reads `METHOD target` or `METHOD target HTTP/x`.
 #[inline]
 fn split<'a>(text: &Text<'a>) -> Option<(RequestLine<'a>, Option<Protocol>)> {
-    let method_end = memchr(b' ', text)?;
+    let method_end = match &**text {
+        // What most requests begin with.
+        [b'G', b'E', b'T', b' ', ..] => 3,
+        [b'P', b'O', b'S', b'T', b' ', ..] => 4,
+        text => memchr(b' ', text)?,
+    };
     let rest = &text[method_end + 1..];
-    let length = memchr(b' ', rest).unwrap_or(rest.len());
-    let version = match &rest[length..] {
-        [] => None,
-        [_, version @ ..] if version.starts_with(b"HTTP/") && !version.contains(&b' ') => {
-            Some(protocol(version))
-        }
-        _ => return None,
+    let (length, version) = match rest.strip_suffix(b" HTTP/1.1") {
+        Some(target) => (target.len(), Some(Protocol::Http11)),
+        None => other_version(rest)?,
     };
     let target = cut(text, method_end + 1, length);
     join(&text[..method_end], target).map(|line| (line, version))
+}
+
+/// The target's length and the version behind it.
+fn other_version(text: &[u8]) -> Option<(usize, Option<Protocol>)> {
+    let length = memchr(b' ', text).unwrap_or(text.len());
+    match &text[length..] {
+        [] => Some((length, None)),
+        [_, version @ ..] if version.starts_with(b"HTTP/") && !version.contains(&b' ') => {
+            Some((length, Some(protocol(version))))
+        }
+        _ => None,
+    }
 }
 
 #[inline]
@@ -153,13 +167,24 @@ fn is_token(text: &[u8]) -> bool {
 
 /// One of the forms of RFC 9112, 3.2.
 fn is_target(method: &[u8], target: &[u8]) -> bool {
-    // Without an early end, so that many bytes are looked at in one step.
-    let odd = |odd: bool, byte: &u8| odd | (*byte <= b' ') | (*byte == 0x7f);
-    if target.iter().fold(false, odd) {
+    if has_space_or_control(target) {
         return false;
     }
     let authority = || method == b"CONNECT" && is_authority(target);
     target.starts_with(b"/") || target == b"*" || absolute_scheme(target).is_some() || authority()
+}
+
+fn has_space_or_control(text: &[u8]) -> bool {
+    const DELETE: u8 = 0x7f;
+    if text.len() < 8 {
+        return text.iter().any(|byte| *byte <= b' ' || *byte == DELETE);
+    }
+    // Without an early end there is nothing to guess.
+    let mut any = false;
+    words::for_each(text, |word| {
+        any |= words::has_below(word, b' ' + 1) | words::has(word, DELETE);
+    });
+    any
 }
 
 /// The scheme of an absolute-form target.
@@ -218,6 +243,9 @@ fn protocol(text: &[u8]) -> Protocol {
 fn scheme(field: Option<&Text<'_>>, line: Option<&RequestLine<'_>>) -> Scheme {
     let from_target = || line.and_then(|line| absolute_scheme(&line.target));
     match field.map(|text| &**text).or_else(from_target) {
+        // As nginx writes it.
+        Some(b"http") => Scheme::Http,
+        Some(b"https") => Scheme::Https,
         Some(text) if text.eq_ignore_ascii_case(b"http") => Scheme::Http,
         Some(text) if text.eq_ignore_ascii_case(b"https") => Scheme::Https,
         _ => Scheme::Unknown,

@@ -1,66 +1,106 @@
-//! What was asked lately, and the row it belongs to: clients ask for the same few targets again and again.
-
-use xxhash_rust::xxh3::xxh3_64;
+//! What was asked lately, and the row it belongs to: clients ask for the same few endpoints again and again.
 
 use super::RowId;
 use crate::record::{Method, RequestLine};
+use crate::words;
 
-/// Entries; a power of two. Most services have fewer targets in use at a time, and 64 kB stay in the cache.
-const ENTRIES: usize = 1024;
+/// Entries; a power of two. More than there are endpoints, and few enough to stay in the cache.
+const ENTRIES: usize = 512;
 
 /// Longest target that is remembered.
-const TARGET_BYTES: usize = 46;
+const TARGET_BYTES: usize = 48;
 
-/// Targets and their rows, each in the one place its hash says. Valid for one [`Routes`](super::Routes).
+const WORDS: usize = TARGET_BYTES / 8;
+
+/// Requests and their rows, each in the one place its hash says. Valid for one [`Routes`](super::Routes).
 #[derive(Debug, Default)]
 pub struct Lately {
     /// Empty until the first request.
-    entries: Vec<Entry>,
+    entries: Vec<(Key, RowId)>,
 }
 
+/// What tells a request from those that have another row.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    target: [u8; TARGET_BYTES],
+pub(super) struct Key {
+    /// The target's.
+    words: [u64; WORDS],
     /// 0 where nothing is remembered: targets are never empty.
     len: u8,
     method: Method,
-    pub(super) row: RowId,
+    hash: u16,
+}
+
+/// Word by word: they were written so, and read otherwise they are waited for.
+impl PartialEq for Key {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        let words = self
+            .words
+            .iter()
+            .zip(&other.words)
+            .take(usize::from(self.len).div_ceil(8));
+        (self.len, self.method) == (other.len, other.method)
+            && words.fold(0, |odd, (a, b)| odd | (a ^ b)) == 0
+    }
 }
 
 impl Lately {
-    /// The place of a request; `None` where its target is too long.
-    pub(super) fn entry(&mut self, line: &RequestLine<'_>) -> Option<&mut Entry> {
-        if line.target.len() > TARGET_BYTES {
-            return None;
-        }
+    /// The row of a request, remembered or else found by `resolve`.
+    #[inline]
+    pub(super) fn row(&mut self, key: &Key, resolve: impl FnOnce() -> RowId) -> RowId {
         if self.entries.is_empty() {
-            self.entries = vec![Entry::EMPTY; ENTRIES];
+            self.entries = vec![(Key::NONE, 0); ENTRIES];
         }
-        let place = xxh3_64(&line.target) as usize ^ line.method as usize;
-        self.entries.get_mut(place % ENTRIES)
+        let place = usize::from(key.hash) % ENTRIES;
+        let Some((known, row)) = self.entries.get_mut(place) else {
+            return resolve();
+        };
+        if known != key {
+            (*known, *row) = (key.clone(), resolve());
+        }
+        *row
     }
 }
 
-impl Entry {
-    const EMPTY: Self = Self {
-        target: [0; TARGET_BYTES],
+impl Key {
+    const NONE: Self = Self {
+        words: [0; WORDS],
         len: 0,
         method: Method::Other,
-        row: 0,
+        hash: 0,
     };
 
-    /// Whether this is the entry of that request.
-    pub(super) fn is_of(&self, line: &RequestLine<'_>) -> bool {
-        let target = self.target.get(..usize::from(self.len)).unwrap_or_default();
-        self.len > 0 && self.method == line.method && target == &*line.target
-    }
-
-    /// Remembers a request; its target is at most [`TARGET_BYTES`] long.
-    pub(super) fn set(&mut self, line: &RequestLine<'_>, row: RowId) {
-        let Some(target) = self.target.get_mut(..line.target.len()) else {
-            return;
+    /// `None` where the target is too long, or written so that bytes of it do not stand for themselves. With
+    /// `numbers_alike`, targets that differ in digits alone have one key.
+    #[inline]
+    pub(super) fn new(line: &RequestLine<'_>, numbers_alike: bool) -> Option<Self> {
+        if line.target.len() > TARGET_BYTES {
+            return None;
+        }
+        let mut key = Self {
+            len: line.target.len() as u8,
+            method: line.method,
+            ..Self::NONE
         };
-        target.copy_from_slice(&line.target);
-        (self.len, self.method, self.row) = (target.len() as u8, line.method, row);
+        // rustc's own multiplicative hash; a collision costs time, no more.
+        let (mut hash, mut encoded) = (line.method as u64, false);
+        let mut own = key.words.iter_mut();
+        words::for_each(&line.target, |word| {
+            encoded |= words::has(word, b'%');
+            let word = if numbers_alike {
+                words::without_digits(word)
+            } else {
+                word
+            };
+            hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+            if let Some(own) = own.next() {
+                *own = word;
+            }
+        });
+        if numbers_alike && encoded {
+            return None;
+        }
+        key.hash = (hash >> 48) as u16;
+        Some(key)
     }
 }

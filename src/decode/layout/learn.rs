@@ -165,7 +165,12 @@ impl<'a, F: Wanted> Draft<'a, F> {
         let rest = self.line.get(self.at..)?;
         let length = rest.iter().position(|byte| *byte == stop || *byte == b'"')?;
         (rest[length] == stop).then_some(())?;
-        self.part(length, Kind::Until(stop), says)
+        let kind = if stop == b'"' {
+            Kind::Quoted
+        } else {
+            Kind::Until(stop)
+        };
+        self.part(length, kind, says)
     }
 
     fn bracketed(&mut self, says: Says<F>) -> Option<()> {
@@ -176,13 +181,13 @@ impl<'a, F: Wanted> Draft<'a, F> {
     }
 
     fn number(&mut self, says: Says<F>) -> Option<()> {
-        let end = super::number_end(self.line, self.at)?;
-        self.part(end - self.at, Kind::Number, says)
+        let length = super::number_length(self.line.get(self.at..)?)?;
+        self.part(length, Kind::Number, says)
     }
 
     fn integer(&mut self, says: Says<F>) -> Option<()> {
-        let end = super::integer_end(self.line, self.at)?;
-        self.part(end - self.at, Kind::Integer, says)
+        let length = super::integer_length(self.line.get(self.at..)?)?;
+        self.part(length, Kind::Integer, says)
     }
 
     fn part(&mut self, length: usize, kind: Kind, says: Says<F>) -> Option<()> {
@@ -223,7 +228,7 @@ impl<'a, F: Wanted> Draft<'a, F> {
     }
 
     fn finish(mut self, keys: &Keys<F>) -> Option<Layout> {
-        let mut by_field = vec![[NOTHING; CANDIDATES]; F::ALL.len()];
+        let mut by_field = [[NOTHING; CANDIDATES]; Field::COUNT];
         let mut used = 0_u8;
         for field in F::ALL {
             let placed = self.places(Says::Placed(*field));

@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::Found;
 use crate::decode::learned::Of;
 use crate::decode::{AccessDecoder, AppDecoder, Detection, Field, Format, Learned};
-use crate::record::DurationUnit;
+use crate::record::{DurationUnit, Event, Request};
 
 /// What an earlier line taught must never change what a line says: each line after all before it, and by the
 /// complete parser alone.
@@ -15,7 +16,7 @@ fn check_access(decoder: &AccessDecoder, lines: &[impl AsRef<[u8]>]) {
     for line in lines {
         let line = line.as_ref();
         assert_eq!(
-            decoder.decode_like(line, &mut file, &mut learned),
+            decoder.decode_like(line, &mut file, &mut learned, Request::clone),
             decoder.decode(line, &mut file_alone),
             "{}",
             line.escape_ascii()
@@ -30,7 +31,7 @@ fn check_app(decoder: &AppDecoder, lines: &[impl AsRef<[u8]>]) {
     for line in lines {
         let line = line.as_ref();
         assert_eq!(
-            decoder.decode_like(line, &mut learned),
+            decoder.decode_like(line, &mut learned, Event::clone),
             decoder.decode(line),
             "{}",
             line.escape_ascii()
@@ -56,11 +57,11 @@ fn is_learned(decoder: &AccessDecoder, lines: &[&str]) -> bool {
     let (last, before) = lines.split_last().unwrap();
     // The first line may only decide the format.
     for line in before.iter().chain(before) {
-        drop(decoder.decode_like(line.as_bytes(), &mut file, &mut learned));
+        let _ = decoder.decode_like(line.as_bytes(), &mut file, &mut learned, |_| ());
     }
     [Of::Json, Of::Combined]
         .into_iter()
-        .any(|of| learned.find(of, last.as_bytes(), |_, _| ()).is_some())
+        .any(|of| learned.find(of, last.as_bytes(), &mut Found::default()).is_some())
 }
 
 const JSON: &str = r#"{"time_iso8601":"2023-12-02T11:16:47+00:00","request":"GET /api/movie/5 HTTP/1.1","status":200,"request_time":0.004,"http":{"user_agent":"curl/8.2.1"},"tags":["a",1,null],"upstream_addr":"10.0.0.1:80"}"#;

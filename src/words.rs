@@ -1,0 +1,89 @@
+//! Texts eight bytes at a time, in plain integers: for short ones that costs less than vectors, which must first be filled.
+//! The tests on bytes are those of H. S. Warren, "Hacker's Delight", 6-1.
+
+/// Calls `with` for words that together are a text; some overlap the one before. A text shorter than a word is padded with
+/// zeros. Two texts of one length have the same words only if they are the same.
+#[inline(always)]
+pub(crate) fn for_each(text: &[u8], mut with: impl FnMut(u64)) {
+    let Some(last) = text.last_chunk() else {
+        return with(
+            text.iter()
+                .rev()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        );
+    };
+    let (whole, _) = text.as_chunks();
+    if let [first] | [first, _] | [first, _, _] = whole
+        && let Some(second) = text.get(8.min(text.len() - 8)..).and_then(<[u8]>::first_chunk)
+        && text.len() <= 24
+    {
+        // Three words whatever the length, so that no branch depends on it.
+        with(u64::from_le_bytes(*first));
+        with(u64::from_le_bytes(*second));
+    } else {
+        for word in whole {
+            with(u64::from_le_bytes(*word));
+        }
+    }
+    with(u64::from_le_bytes(*last));
+}
+
+/// A byte in each of the eight places.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+const HIGH: u64 = each(0x80);
+
+/// Whether a byte of `word` is `byte`.
+#[inline]
+pub(crate) const fn has(word: u64, byte: u8) -> bool {
+    has_below(word ^ each(byte), 1)
+}
+
+/// Whether a byte of `word` is below `limit`, which is at most 128.
+#[inline]
+pub(crate) const fn has_below(word: u64, limit: u8) -> bool {
+    word.wrapping_sub(each(limit)) & !word & HIGH != 0
+}
+
+/// The same word with `0` for every digit.
+#[inline]
+pub(crate) const fn without_digits(word: u64) -> u64 {
+    let low = word & !HIGH;
+    // The high bit of each byte that is at least `0`, and of each that is above `9`.
+    let (from_zero, above_nine) = (low + each(0x80 - b'0'), low + each(0x7f - b'9'));
+    let digits = from_zero & !above_nine & !word & HIGH;
+    // Of a digit, `0x30` to `0x39`, the low half.
+    word & !((digits >> 7) * 0xf)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn as_byte_by_byte(text in prop::collection::vec(any::<u8>(), 0..40), byte: u8, limit in 0..=128_u8) {
+            let words = |text: &[u8]| {
+                let mut words = vec![];
+                for_each(text, |word| words.push(word));
+                words
+            };
+            if text.len() >= 8 {
+                prop_assert_eq!(words(&text).into_iter().any(|word| has(word, byte)), text.contains(&byte));
+                prop_assert_eq!(words(&text).into_iter().any(|word| has_below(word, limit)), text.iter().any(|byte| *byte < limit));
+            }
+            let zeros: Vec<u8> = text.iter().map(|byte| if byte.is_ascii_digit() { b'0' } else { *byte }).collect();
+            let masked: Vec<u64> = words(&text).into_iter().map(without_digits).collect();
+            prop_assert_eq!(masked, words(&zeros));
+            let mut other = text.clone();
+            if let Some(first) = other.first_mut() {
+                *first = first.wrapping_add(1);
+                prop_assert_ne!(words(&text), words(&other));
+            }
+        }
+    }
+}
