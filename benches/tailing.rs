@@ -220,7 +220,7 @@ fn follow(log: &Path, memory: Option<Memory>, over: &AtomicBool, given: &Mutex<G
             };
             given.lock().unwrap().take(text);
         });
-        directories.watch(&tail.directories());
+        directories.watch(&tail.directories(), true);
         timeout = match (polled.more, polled.read_bytes) {
             (true, _) => Duration::ZERO,
             (false, 1..) => Duration::from_millis(250),

@@ -18,8 +18,11 @@ use crate::tail::{Polled, SWEEP};
 /// How soon to look again while lines come: seldom enough to cost nothing, often enough for the status page.
 const BUSY: Duration = Duration::from_millis(500);
 
-/// A source that had nothing for so long, while the kernel tells of new files, is looked at half as often.
+/// A source that had nothing for so long, while the kernel tells of new files, is looked at half as often, or a quarter.
 const QUIET_AFTER: Duration = Duration::from_secs(30);
+
+/// A quiet source of many files is looked at for one part in so many of the time.
+const QUIET_SHARE: u32 = 400;
 
 /// Scrapes within this time share a pass.
 const SHARED: Duration = Duration::from_millis(250);
@@ -145,14 +148,16 @@ fn run(
         if rings.stop {
             break;
         }
-        directories.watch(&source.tail().directories());
-        source.set_watching(directories.is_complete());
+        if polled.swept {
+            directories.watch(&source.tail().directories(), rings.directory);
+            source.set_watching(directories.is_complete());
+        }
         if polled.read_bytes > 0 {
             busy_at = now.elapsed;
         }
         let is_quiet = now.elapsed - busy_at > QUIET_AFTER && directories.is_complete();
         timeout = if source.is_on() {
-            next_look(&polled, is_quiet)
+            next_look(&polled, is_quiet, clock.now().elapsed - now.elapsed)
         } else {
             OFF
         };
@@ -161,11 +166,12 @@ fn run(
     publish.send_replace(Arc::new(source.snapshot(clock.now(), answered)));
 }
 
-fn next_look(polled: &Polled, is_quiet: bool) -> Duration {
+/// How long to wait after a pass that took `spent`.
+fn next_look(polled: &Polled, is_quiet: bool, spent: Duration) -> Duration {
     match polled {
         Polled { more: true, .. } => Duration::ZERO,
         Polled { read_bytes: 1.., .. } => BUSY,
-        _ if is_quiet => 2 * SWEEP,
+        _ if is_quiet => (spent * QUIET_SHARE).clamp(2 * SWEEP, 4 * SWEEP),
         _ => SWEEP,
     }
 }

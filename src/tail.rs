@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use self::archive::Archive;
 use self::decide::{AtHandle, AtPath, at_path};
-use self::discover::{Found, Pattern, parent};
+use self::discover::{Found, Pattern};
 use self::follower::{CHUNK_BYTES, Follower, Turn};
 pub(crate) use self::identity::lossy;
 use self::identity::{Bookmark, FileId, Position, Role, Stamp};
@@ -100,7 +100,7 @@ pub struct Tail {
     /// Rotated files, at the last scan.
     present: HashSet<(FileId, Stamp)>,
     /// Directories with rotated files, and when they had last changed.
-    scanned: HashMap<PathBuf, (i64, i64)>,
+    scanned: BTreeMap<PathBuf, (i64, i64)>,
     /// A scan left something undecided.
     rescan: bool,
     /// Since when something expected was not found.
@@ -133,6 +133,8 @@ pub struct Polled {
     pub gap: bool,
     /// There is more to read at once.
     pub more: bool,
+    /// The paths themselves were looked at.
+    pub swept: bool,
 }
 
 /// What a tail must remember over a restart.
@@ -187,7 +189,7 @@ impl Tail {
             known: vec![],
             live: HashSet::new(),
             present: HashSet::new(),
-            scanned: HashMap::new(),
+            scanned: BTreeMap::new(),
             rescan: false,
             unsettled: None,
             restored: false,
@@ -226,6 +228,7 @@ impl Tail {
                 .is_none_or(|swept| now.elapsed.saturating_sub(swept) >= SWEEP);
         if sweep {
             self.sweep(now, &mut polled);
+            polled.swept = true;
         }
         // After a restart nothing is held yet, so what was rotated can be found and read first: bingo's log tells a
         // crash by what comes before a start.
@@ -272,11 +275,9 @@ impl Tail {
     /// Directories whose changes are worth a look.
     pub fn directories(&self) -> BTreeSet<PathBuf> {
         let bases = self.patterns.iter().map(Pattern::base);
-        let parents = self.followers.iter().map(|follower| parent(&follower.path));
-        bases
-            .chain(parents)
-            .chain(self.blocked.keys().map(|path| parent(path)))
-            .collect()
+        let followed = self.followers.iter().map(|follower| &*follower.path);
+        let parents = parents(followed.chain(self.blocked.keys().map(PathBuf::as_path)));
+        bases.chain(parents.into_iter().map(Path::to_owned)).collect()
     }
 
     /// Every file, path or pattern there is something to say about.
@@ -343,7 +344,10 @@ impl Tail {
         let ids = by_id(&found);
         for follower in &mut self.followers {
             if let Some(path) = ids.get(&follower.position.id) {
-                (follower.path, follower.retired) = (path.clone(), false);
+                if follower.path != *path {
+                    follower.path = path.to_path_buf();
+                }
+                follower.retired = false;
                 continue;
             }
             let seen = match found.get(&follower.path) {
@@ -370,7 +374,7 @@ impl Tail {
             .filter(|(_, found)| found.is_denied())
             .map(|(path, _)| path.clone());
         let denied: BTreeSet<PathBuf> = denied.collect();
-        self.open_new(found, &old, &ids, now.elapsed, polled);
+        self.open_new(&found, &old, &ids, now.elapsed, polled);
         self.hidden = denied
             .into_iter()
             .filter(|path| old.contains(path) || self.hidden.contains(path))
@@ -381,9 +385,12 @@ impl Tail {
 
     /// What matches, and which of it was there before its pattern was first looked at.
     fn discover(&mut self) -> (BTreeMap<PathBuf, Found>, BTreeSet<PathBuf>) {
-        let (mut found, mut old, mut new) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        for pattern in &mut self.patterns {
-            let matches = pattern.find();
+        let (mut found, mut old) = (BTreeMap::new(), BTreeSet::new());
+        // Those looked at before come first: what only the others lead to is old.
+        let (mut looked, mut others): (Vec<_>, Vec<_>) =
+            self.patterns.iter_mut().partition(|pattern| pattern.looked);
+        for pattern in looked.iter_mut().chain(&mut others) {
+            let mut matches = BTreeMap::from_iter(pattern.find());
             let missing = matches.is_empty();
             if missing && !pattern.said_missing {
                 info!(
@@ -392,12 +399,13 @@ impl Tail {
                 );
             }
             pattern.said_missing = missing;
-            let ages = if pattern.looked { &mut new } else { &mut old };
-            ages.extend(matches.iter().map(|(path, _)| path.clone()));
+            if !pattern.looked {
+                old.extend(matches.keys().filter(|path| !found.contains_key(*path)).cloned());
+            }
             pattern.looked = true;
-            found.extend(matches);
+            found.append(&mut matches);
         }
-        (found, old.difference(&new).cloned().collect())
+        (found, old)
     }
 
     fn discarded_in(&self, found: &BTreeMap<PathBuf, Found>) -> BTreeSet<PathBuf> {
@@ -457,6 +465,9 @@ impl Tail {
 
     /// Parts with retired files that stayed quiet while their successors grew.
     fn let_go(&mut self, now: Now, polled: &mut Polled, sink: Sink<'_>) {
+        if !self.followers.iter().any(|follower| follower.retired) {
+            return;
+        }
         let growing: BTreeSet<PathBuf> = self
             .followers
             .iter()
@@ -526,14 +537,21 @@ impl FileStatus {
 }
 
 /// The first path of each file, so that a file with two names is read once.
-fn by_id(found: &BTreeMap<PathBuf, Found>) -> HashMap<FileId, PathBuf> {
-    let mut ids = HashMap::new();
+fn by_id(found: &BTreeMap<PathBuf, Found>) -> HashMap<FileId, &Path> {
+    let mut ids = HashMap::with_capacity(found.len());
     for (path, found) in found {
         if let Found::File(metadata) = found {
-            ids.entry(FileId::from(metadata)).or_insert_with(|| path.clone());
+            ids.entry(FileId::from(metadata)).or_insert(&**path);
         }
     }
     ids
+}
+
+/// The directories these paths are in, each once. Files of one directory mostly follow one another.
+fn parents<'p>(paths: impl Iterator<Item = &'p Path>) -> BTreeSet<&'p Path> {
+    let mut parents: Vec<&Path> = paths.filter_map(Path::parent).collect();
+    parents.dedup();
+    BTreeSet::from_iter(parents)
 }
 
 #[cfg(test)]

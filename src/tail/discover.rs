@@ -53,8 +53,8 @@ impl Pattern {
     }
 
     /// The path, where there are no wildcards in it.
-    pub fn literal(&self) -> Option<PathBuf> {
-        (!has_wildcard(&self.text)).then(|| PathBuf::from(&self.text))
+    pub fn literal(&self) -> Option<&Path> {
+        (!has_wildcard(&self.text)).then(|| Path::new(&self.text))
     }
 
     /// What matches, in order of names.

@@ -1,6 +1,6 @@
 //! Taking up a file: where to begin, and what to tell the operator when it cannot be read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -50,27 +50,32 @@ impl Tail {
     /// Opens what was found and is not followed yet.
     pub(super) fn open_new(
         &mut self,
-        found: BTreeMap<PathBuf, Found>,
+        found: &BTreeMap<PathBuf, Found>,
         old: &BTreeSet<PathBuf>,
-        ids: &HashMap<FileId, PathBuf>,
+        ids: &HashMap<FileId, &Path>,
         now: Duration,
         polled: &mut Polled,
     ) {
         let mut left_out = 0;
+        let held: HashSet<FileId> = self
+            .followers
+            .iter()
+            .map(|follower| follower.position.id)
+            .collect();
         for (path, found) in found {
-            let old = old.contains(&path) || self.hidden.iter().any(|hidden| path.starts_with(hidden));
+            let old = old.contains(path) || self.hidden.iter().any(|hidden| path.starts_with(hidden));
             match found {
                 Found::Discarded => {}
-                Found::Unreadable(error) => self.block(&path, None, &error, old),
+                Found::Unreadable(error) => self.block(path, None, error, old),
                 Found::File(metadata) => {
-                    let id = FileId::from(&metadata);
-                    let second_name = ids.get(&id) != Some(&path);
-                    if second_name || self.followers.iter().any(|follower| follower.position.id == id) {
-                        self.blocked.remove(&path);
+                    let id = FileId::from(metadata);
+                    let second_name = ids.get(&id) != Some(&&**path);
+                    if second_name || held.contains(&id) {
+                        self.blocked.remove(path);
                     } else if self.followers.len() >= self.options.files {
                         left_out += 1;
-                    } else if let Err(error) = self.open(&path, old, now) {
-                        self.block(&path, Some(&metadata), &error, old);
+                    } else if let Err(error) = self.open(path, old, now) {
+                        self.block(path, Some(metadata), &error, old);
                     }
                 }
             }

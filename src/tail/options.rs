@@ -26,7 +26,11 @@ impl Tail {
         self.rename();
         self.let_go_unwanted();
         let new = self.patterns.iter().filter(|pattern| !pattern.looked);
-        for path in new.filter_map(Pattern::literal).collect::<Vec<_>>() {
+        for path in new
+            .filter_map(Pattern::literal)
+            .map(Path::to_owned)
+            .collect::<Vec<_>>()
+        {
             self.remember_siblings(&path);
         }
         (self.swept, self.rescan) = (None, true);
@@ -59,7 +63,12 @@ impl Tail {
         let live = self.followers.iter().filter(|follower| !follower.retired);
         let renamed: HashMap<PathBuf, PathBuf> = live
             .filter(|follower| !self.is_wanted(&follower.path))
-            .filter_map(|follower| Some((follower.path.clone(), names.get(&follower.position.id)?.clone())))
+            .filter_map(|follower| {
+                Some((
+                    follower.path.clone(),
+                    names.get(&follower.position.id)?.to_path_buf(),
+                ))
+            })
             .collect();
         let followers = self.followers.iter_mut().map(|follower| &mut follower.path);
         let archives = self.archives.iter_mut().map(|archive| &mut archive.path);

@@ -11,11 +11,11 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::archive::{Archive, Step};
-use super::discover::{Pattern, parent};
+use super::discover::Pattern;
 use super::follower::Follower;
 use super::identity::{Bookmark, FileId, Position, Role, Stamp};
 use super::siblings::{Compression, Sibling, Siblings};
-use super::{KNOWN_FILES, PASS_BYTES, Polled, Sink, Tail};
+use super::{KNOWN_FILES, PASS_BYTES, Polled, Sink, Tail, parents};
 use crate::clock::Now;
 use crate::record::UnixMillis;
 
@@ -34,13 +34,11 @@ const SCANS: usize = 3;
 impl Tail {
     /// Whether a directory with rotated files changed since the last scan, or something was left to look at.
     pub(super) fn scan_is_due(&mut self, now: Now) -> bool {
-        let mut due = std::mem::take(&mut self.rescan);
-        for (directory, stamp) in self.directory_stamps() {
-            let changed = self.scanned.insert(directory, stamp) != Some(stamp);
-            let fresh = now.unix.saturating_sub(stamp.0.saturating_mul(1_000)) < SETTLED;
-            due |= changed || fresh;
-        }
-        due || !self.options.rotated.is_empty()
+        let stamps = self.directory_stamps();
+        let is_fresh = |seconds: i64| now.unix.saturating_sub(seconds.saturating_mul(1_000)) < SETTLED;
+        let fresh = stamps.values().any(|(seconds, _)| is_fresh(*seconds));
+        let changed = std::mem::replace(&mut self.scanned, stamps) != self.scanned;
+        std::mem::take(&mut self.rescan) || changed || fresh || !self.options.rotated.is_empty()
     }
 
     /// Looks for rotated files that are new or hold what is still expected.
@@ -68,14 +66,12 @@ impl Tail {
     fn look_through(&mut self, now: Now) {
         let mut listing = Siblings::default();
         let rotated = &self.options.rotated;
-        let siblings: Vec<(PathBuf, Sibling)> = self
-            .origins()
+        let origins: BTreeSet<&Path> = self.origins().collect();
+        let siblings: Vec<(PathBuf, Sibling)> = origins
             .into_iter()
             .flat_map(|path| {
-                listing
-                    .of(&path, rotated)
-                    .into_iter()
-                    .map(move |sibling| (path.clone(), sibling))
+                let siblings = listing.of(path, rotated).into_iter();
+                siblings.map(|sibling| (path.to_owned(), sibling))
             })
             .collect();
         let present = siblings.iter().map(|(_, sibling)| &sibling.metadata);
@@ -157,24 +153,23 @@ impl Tail {
     }
 
     /// Paths that files were or are followed under, or will be.
-    fn origins(&self) -> BTreeSet<PathBuf> {
+    fn origins(&self) -> impl Iterator<Item = &Path> {
         let configured = self.patterns.iter().filter_map(Pattern::literal);
-        let followed = self.followers.iter().map(|follower| follower.path.clone());
+        let followed = self.followers.iter().map(|follower| &*follower.path);
+        let known = self.known.iter().map(|bookmark| &*bookmark.path);
+        // What is followed is wanted.
         configured
             .chain(followed)
-            .chain(self.known.iter().map(|bookmark| bookmark.path.clone()))
-            .filter(|path| self.is_wanted(path))
-            .collect()
+            .chain(known.filter(|path| self.is_wanted(path)))
     }
 
     /// Directories with rotated files, and when they last changed.
     fn directory_stamps(&self) -> BTreeMap<PathBuf, (i64, i64)> {
-        let directories: BTreeSet<PathBuf> = self.origins().iter().map(|path| parent(path)).collect();
-        let stamp = |directory: PathBuf| {
-            let metadata = fs::metadata(&directory).ok()?;
-            Some((directory, (metadata.mtime(), metadata.mtime_nsec())))
+        let stamp = |directory: &Path| {
+            let metadata = fs::metadata(directory).ok()?;
+            Some((directory.to_owned(), (metadata.mtime(), metadata.mtime_nsec())))
         };
-        directories.into_iter().filter_map(stamp).collect()
+        parents(self.origins()).into_iter().filter_map(stamp).collect()
     }
 
     pub(super) fn take_up(&mut self, path: &Path, sibling: &Sibling, now: Now) -> io::Result<()> {

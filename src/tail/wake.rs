@@ -112,15 +112,19 @@ impl DirectoryWatch {
         self.watcher.is_some() && self.refused.is_empty()
     }
 
-    /// Watches exactly these directories, as far as they exist.
-    pub fn watch(&mut self, directories: &BTreeSet<PathBuf>) {
+    /// Watches exactly these directories, as far as they exist. A watched one that goes rings, and only after a ring are
+    /// they looked at again.
+    pub fn watch(&mut self, directories: &BTreeSet<PathBuf>, rung: bool) {
+        if !rung && self.watched == *directories {
+            return;
+        }
         let Some(watcher) = &mut self.watcher else { return };
         for gone in self.watched.difference(directories) {
             // It may have been removed, and its watch with it.
             let _ = watcher.unwatch(gone);
         }
         self.watched
-            .retain(|directory| directories.contains(directory) && directory.is_dir());
+            .retain(|directory| directories.contains(directory) && (!rung || directory.is_dir()));
         for directory in directories {
             if self.watched.contains(directory) || !directory.is_dir() {
                 continue;
