@@ -93,6 +93,7 @@ closed_set! {
 
 impl Method {
     /// Folds a method token. Methods are case-sensitive (RFC 9110, 9.1): `get` is `OTHER`.
+    #[inline]
     pub fn parse(token: &[u8]) -> Self {
         match token {
             b"GET" => Self::Get,

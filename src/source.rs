@@ -11,7 +11,7 @@ mod intake;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ use crate::clock::Now;
 use crate::decode::{Decided, Learned};
 use crate::health::{Health, Sample, TOO_OLD};
 use crate::model::Model;
-use crate::record::{Reject, Unmeasured, closed_set};
+use crate::record::{Reject, UnixMillis, Unmeasured, closed_set};
 use crate::route::Lately;
-use crate::tail::{FileState, FileStatus, Line, Memory, Options, Polled, ReadFrom, Tail};
+use crate::tail::{FileState, FileStatus, Line, Lines, Memory, Options, Polled, ReadFrom, Tail};
 use crate::tally::{AppTally, Room, Tally};
 
 closed_set! {
@@ -196,11 +196,10 @@ impl Source {
             lines: &mut self.intake.lines,
             counts: &mut self.counts,
             now,
-            log: None,
         };
         let polled = self
             .tail
-            .poll(now, sweep, &mut |path, line| counter.count(path, line));
+            .poll(now, sweep, &mut |path, lines| counter.count(path, lines));
 
         self.formats.announce(&self.model.decoder);
         self.formats
@@ -301,7 +300,7 @@ fn options(model: &Model, name: SourceName, read_from: ReadFrom) -> Options {
     }
 }
 
-/// All that one line may change, and what it is read by.
+/// All that lines may change, and what they are read by.
 struct Counter<'s> {
     model: &'s Model,
     formats: &'s mut Formats,
@@ -310,50 +309,63 @@ struct Counter<'s> {
     lines: &'s mut LineCounts,
     counts: &'s mut Counts,
     now: Now,
-    /// The file of the last line, and the log it belongs to.
-    log: Option<(PathBuf, usize)>,
 }
 
-impl Counter<'_> {
-    /// The way of a line. Each ends in exactly one of three counts.
-    fn count(&mut self, path: &Path, line: Line<'_>) {
+/// What becomes of lines: each ends in exactly one of three counts. `read` is told whether a line is a whole one, and gives
+/// the time stamp of one that was counted.
+#[inline(always)]
+fn each<'a>(
+    lines: Lines<'a>,
+    counts: &mut LineCounts,
+    now: Now,
+    mut read: impl FnMut(&'a [u8], bool) -> Result<Option<Option<UnixMillis>>, Reject>,
+) {
+    for line in lines {
         let (bytes, finished) = match line {
             Line::Complete(bytes) => (bytes, true),
             Line::Unfinished(bytes) => (bytes, false),
-            Line::TooLong => return self.lines.reject(Reject::TooLong),
+            Line::TooLong => {
+                counts.reject(Reject::TooLong);
+                continue;
+            }
         };
+        match read(bytes, finished) {
+            Ok(Some(time)) => counts.count(time, now),
+            Ok(None) => counts.ignore(),
+            Err(reason) => counts.reject(if finished { reason } else { Reject::Truncated }),
+        }
+    }
+}
+
+impl Counter<'_> {
+    /// The way of lines.
+    fn count(&mut self, path: &Path, lines: Lines<'_>) {
         let (model, now) = (self.model, self.now);
-        let counted = match &mut *self.counts {
+        let (learned, lately) = (&mut *self.learned, &mut *self.lately);
+        match &mut *self.counts {
             Counts::Access(tally) => {
                 let format = self.formats.of(path);
-                // Half a line says nothing of its file's format.
-                let format = if finished { format } else { &mut format.clone() };
-                let lately = &mut *self.lately;
-                model.decoder.decode_like(bytes, format, self.learned, |request| {
-                    let row = model.routes.resolve_like(request.line.as_ref(), lately);
-                    tally.count(model, row, request, now);
-                    request.time
-                })
+                each(lines, self.lines, now, |line, finished| {
+                    // Half a line says nothing of its file's format.
+                    let mut aside = *format;
+                    let format = if finished { &mut *format } else { &mut aside };
+                    model.decoder.decode_like(line, format, learned, |request| {
+                        let row = model.routes.resolve_like(request.line.as_ref(), lately);
+                        tally.count(model, row, request, now);
+                        request.time
+                    })
+                });
             }
-            Counts::App(tally) => model.app_decoder.decode_like(bytes, self.learned, |event| {
-                let log = match &self.log {
-                    Some((known, log)) if known.as_os_str() == path.as_os_str() => *log,
-                    _ => {
-                        let log = app::log_of(tally, model, path);
-                        self.log = Some((path.to_owned(), log));
-                        log
-                    }
-                };
-                tally.count(model, log, event, now);
-                Some(event.time)
-            }),
-        };
-        match counted {
-            Ok(Some(time)) => self.lines.count(time, now),
-            Ok(None) => self.lines.ignore(),
-            Err(reason) => self
-                .lines
-                .reject(if finished { reason } else { Reject::Truncated }),
+            Counts::App(tally) => {
+                let mut log = None;
+                each(lines, self.lines, now, |line, _| {
+                    model.app_decoder.decode_like(line, learned, |event| {
+                        let log = *log.get_or_insert_with(|| app::log_of(tally, model, path));
+                        tally.count(model, log, event, now);
+                        Some(event.time)
+                    })
+                });
+            }
         }
     }
 }

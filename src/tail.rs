@@ -26,7 +26,7 @@ use self::discover::{Found, Pattern};
 use self::follower::{CHUNK_BYTES, Follower, Turn};
 pub(crate) use self::identity::lossy;
 use self::identity::{Bookmark, FileId, Position, Role, Stamp};
-pub use self::lines::Line;
+pub use self::lines::{Line, Lines};
 use self::open::Blocked;
 use self::rotated::remember;
 use crate::clock::Now;
@@ -77,8 +77,8 @@ pub struct Options {
     pub rotated: Vec<String>,
 }
 
-/// Takes each line and the path of its file, the one it was followed under.
-pub type Sink<'a> = &'a mut dyn FnMut(&Path, Line<'_>);
+/// Takes lines and the path of their file, the one it was followed under.
+pub type Sink<'a> = &'a mut dyn FnMut(&Path, Lines<'_>);
 
 /// The files of one source.
 #[derive(Debug)]
@@ -219,7 +219,7 @@ impl Tail {
     }
 
     /// One pass: looks at the paths when it is time or `sweep` asks for it, reads what is new in every file, and
-    /// gives each line to `sink`.
+    /// gives the lines to `sink`.
     pub fn poll(&mut self, now: Now, sweep: bool, sink: Sink<'_>) -> Polled {
         let mut polled = Polled::default();
         let sweep = sweep
@@ -432,8 +432,8 @@ impl Tail {
             }
             let limit = self.options.line_bytes;
             let path = std::mem::take(&mut follower.path);
-            let turn = follower.read(&mut self.buffer, limit, budget, now.elapsed, &mut |line| {
-                sink(&path, line)
+            let turn = follower.read(&mut self.buffer, limit, budget, now.elapsed, &mut |lines| {
+                sink(&path, lines)
             });
             follower.path = path;
             let problem = turn.as_ref().err().map(ToString::to_string);
@@ -484,7 +484,7 @@ impl Tail {
         let limit = self.options.line_bytes;
         for mut follower in self.followers.extract_if(.., |follower| done(follower)) {
             let path = std::mem::take(&mut follower.path);
-            if let Err(error) = follower.finish(limit, &mut |line| sink(&path, line)) {
+            if let Err(error) = follower.finish(limit, &mut |lines| sink(&path, lines)) {
                 warn!(path = %path.display(), %error, "failed to read the end of a rotated file");
                 polled.lost_bytes += follower.size().saturating_sub(follower.position.offset);
                 polled.gap = true;

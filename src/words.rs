@@ -28,6 +28,32 @@ pub(crate) fn for_each(text: &[u8], mut with: impl FnMut(u64)) {
     with(u64::from_le_bytes(*last));
 }
 
+/// Words that [`whole`] makes of a text.
+pub(crate) const WHOLE: usize = 6;
+
+/// A text of up to 48 bytes as words, each passed through `with`; some overlap the one before, and those left are zero. Two
+/// texts of one length have the same words only if they are the same.
+#[inline(always)]
+pub(crate) fn whole(text: &[u8], mut with: impl FnMut(u64) -> u64) -> Option<[u64; WHOLE]> {
+    let mut word = |from: usize| {
+        let from = from.min(text.len().checked_sub(8)?);
+        Some(with(u64::from_le_bytes(*text.get(from..)?.first_chunk()?)))
+    };
+    match text.len() {
+        // Few lengths, so that few branches depend on them.
+        8..=24 => Some([word(0)?, word(8)?, word(16)?, 0, 0, 0]),
+        25..=48 => Some([word(0)?, word(8)?, word(16)?, word(24)?, word(32)?, word(40)?]),
+        0..8 => {
+            let all = text
+                .iter()
+                .rev()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte));
+            Some([with(all), 0, 0, 0, 0, 0])
+        }
+        _ => None,
+    }
+}
+
 /// A byte in each of the eight places.
 const fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
@@ -50,12 +76,36 @@ pub(crate) const fn has_below(word: u64, limit: u8) -> bool {
 /// The same word with `0` for every digit.
 #[inline]
 pub(crate) const fn without_digits(word: u64) -> u64 {
+    // Of a digit, `0x30` to `0x39`, the low half.
+    word & !((digits(word) >> 7) * 0xf)
+}
+
+/// How many digits a word, as it stands in memory, begins with.
+#[inline]
+pub(crate) const fn leading_digits(word: u64) -> usize {
+    (digits(word) ^ HIGH).trailing_zeros() as usize / 8
+}
+
+/// The high bit of each byte that is a digit.
+#[inline]
+const fn digits(word: u64) -> u64 {
     let low = word & !HIGH;
     // The high bit of each byte that is at least `0`, and of each that is above `9`.
     let (from_zero, above_nine) = (low + each(0x80 - b'0'), low + each(0x7f - b'9'));
-    let digits = from_zero & !above_nine & !word & HIGH;
-    // Of a digit, `0x30` to `0x39`, the low half.
-    word & !((digits >> 7) * 0xf)
+    from_zero & !above_nine & !word & HIGH
+}
+
+/// Whether two texts are the same. Most that are compared line by line have 16 to 32 bytes.
+#[inline(always)]
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    let halves = |text: &[u8]| {
+        let (first, last) = (text.first_chunk()?, text.last_chunk()?);
+        Some((u128::from_le_bytes(*first), u128::from_le_bytes(*last)))
+    };
+    match (a.len(), halves(a), halves(b)) {
+        (16..=32, Some(of_a), Some(of_b)) => a.len() == b.len() && of_a == of_b,
+        _ => a == b,
+    }
 }
 
 #[cfg(test)]
@@ -76,13 +126,21 @@ mod tests {
                 prop_assert_eq!(words(&text).into_iter().any(|word| has(word, byte)), text.contains(&byte));
                 prop_assert_eq!(words(&text).into_iter().any(|word| has_below(word, limit)), text.iter().any(|byte| *byte < limit));
             }
+            let known = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if let Some(word) = text.first_chunk() {
+                prop_assert_eq!(leading_digits(u64::from_le_bytes(*word)), known.min(8));
+            }
+            prop_assert!(same(&text, &text.clone()));
             let zeros: Vec<u8> = text.iter().map(|byte| if byte.is_ascii_digit() { b'0' } else { *byte }).collect();
+            prop_assert_eq!(whole(&text, without_digits), whole(&zeros, |word| word));
             let masked: Vec<u64> = words(&text).into_iter().map(without_digits).collect();
             prop_assert_eq!(masked, words(&zeros));
             let mut other = text.clone();
             if let Some(first) = other.first_mut() {
                 *first = first.wrapping_add(1);
                 prop_assert_ne!(words(&text), words(&other));
+                prop_assert!(!same(&text, &other));
+                prop_assert_ne!(whole(&text, |word| word), whole(&other, |word| word));
             }
         }
     }

@@ -70,9 +70,13 @@ pub(super) fn judge(
         Ok(counted(&request, model, shapes))
     };
     let mut file = FileReport::new(path, "readable", sample.size);
-    let unfinished = sample.lines(model.config.limits.line_bytes, &mut |line| match line {
-        Line::Complete(line) | Line::Unfinished(line) => judged(&mut file, line, read(line)),
-        Line::TooLong => judged(&mut file, b"", Err(Reject::TooLong)),
+    let unfinished = sample.lines(model.config.limits.line_bytes, &mut |lines| {
+        for line in lines {
+            match line {
+                Line::Complete(line) | Line::Unfinished(line) => judged(&mut file, line, read(line)),
+                Line::TooLong => judged(&mut file, b"", Err(Reject::TooLong)),
+            }
+        }
     });
     if file.lines.total > 0 {
         let decided = model.decoder.decided(&detection);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::record::UnixMillis;
 use crate::tail::identity::read_full;
-use crate::tail::lines::{Line, split};
+use crate::tail::lines::{Lines, split};
 
 /// Bytes read from a file's end: some hundred lines, and of bingo's own log, with the environment in every line, some
 /// dozens.
@@ -49,8 +49,8 @@ impl Sample {
         })
     }
 
-    /// Gives each line, as the exporter would read them; whether the file ends inside one.
-    pub fn lines(&self, limit: usize, sink: &mut dyn FnMut(Line<'_>)) -> bool {
+    /// Gives the lines as the exporter would read them; whether the file ends inside one.
+    pub fn lines(&self, limit: usize, sink: &mut dyn FnMut(Lines<'_>)) -> bool {
         let mut skipping = false;
         let done = split(&self.bytes, limit, &mut skipping, sink);
         skipping || done < self.bytes.len()
@@ -73,6 +73,7 @@ fn tail(file: &File, size: u64) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tail::Line;
 
     #[test]
     fn only_the_end_and_only_whole_lines() {
@@ -82,9 +83,11 @@ mod tests {
         assert_eq!(sample.size, 900_004);
         assert!(sample.bytes.len() as u64 <= TAIL_BYTES && sample.bytes.starts_with(b"12345678\n"));
         let mut lines = 0;
-        let unfinished = sample.lines(64, &mut |line| {
-            assert_eq!(line, Line::Complete(b"12345678"));
-            lines += 1;
+        let unfinished = sample.lines(64, &mut |given| {
+            for line in given {
+                assert_eq!(line, Line::Complete(b"12345678"));
+                lines += 1;
+            }
         });
         assert!(unfinished && lines > 29_000, "{lines}");
 

@@ -7,14 +7,14 @@ mod learn;
 mod literal;
 mod quotes;
 
-use fearless_simd::Simd;
-use memchr::{memchr, memchr3};
+use fearless_simd::{Simd, SimdBase, SimdMask, u8x32};
 
-use self::literal::Literal;
+use self::literal::{Literal, WIDTH};
 pub(super) use self::quotes::Quotes;
 use super::Field;
 use super::keys::{Said, Wanted};
 use crate::record::Text;
+use crate::words;
 
 #[cfg(test)]
 mod tests;
@@ -24,23 +24,25 @@ pub(super) use self::learn::{combined, json};
 /// Most values a layout may say something with.
 pub(super) const VALUES: usize = 16;
 
-/// Most values that may say one field: its aliases, and one that the format itself gives a meaning.
-const CANDIDATES: usize = 8;
-
 /// The text of a line around its values.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     parts: Vec<Part>,
     /// After the last value.
     end: Literal,
-    /// By field: the places of its values in [`Values`], best first; ended by [`NOTHING`].
-    by_field: [[u8; CANDIDATES]; Field::COUNT],
+    /// By field: the place of its best value in [`Found`].
+    best: [u8; Field::COUNT],
+    /// Fields and the places of their other values, best first.
+    others: Vec<(u8, u8)>,
 }
 
 /// More might not fit into 64 bits.
 const INTEGER_DIGITS: usize = 18;
 
-/// No place among the values.
+/// The place of what a line does not have: nothing is ever found there.
+const ABSENT: u8 = VALUES as u8;
+
+/// The place of what nobody asks for.
 const NOTHING: u8 = u8::MAX;
 
 #[derive(Debug, Clone)]
@@ -48,7 +50,7 @@ struct Part {
     /// The text before the value.
     before: Literal,
     kind: Kind,
-    /// The value's place in [`Values`].
+    /// The value's place in [`Found`].
     place: u8,
 }
 
@@ -56,10 +58,8 @@ struct Part {
 enum Kind {
     /// Up to a quote.
     Quoted,
-    /// Up to this byte, and no quote before it.
-    Until(u8),
-    /// Up to a closing bracket, with neither an opening one nor a quote before it.
-    Bracketed,
+    /// From the last opening bracket to two bytes before the first quote; what is before it differs from line to line.
+    Stamp,
     /// `0`, `12`, `0.25`.
     Number,
     /// Digits, few enough for an integer.
@@ -74,7 +74,7 @@ pub(super) struct Values<'l, 'a> {
 }
 
 /// Where the values of a line are kept: made once for a line and never moved.
-pub(super) type Found<'a> = [&'a [u8]; VALUES];
+pub(super) type Found<'a> = [&'a [u8]; VALUES + 1];
 
 impl Layout {
     /// Whether a line with these quotes is laid out like this; its values are kept in `found`.
@@ -97,21 +97,19 @@ impl Layout {
         quotes: &Quotes,
         found: &mut Found<'a>,
     ) -> Option<()> {
-        let mut at = 0;
+        let (mut at, quotes) = (0, quotes.words());
         for part in &self.parts {
             at = part.before.end(simd, line, at)?;
-            let length = match part.kind {
-                Kind::Quoted => quotes.next(at)?.checked_sub(at)?,
-                Kind::Until(stop) => memchr(stop, line.get(at..quotes.next(at)?)?)?,
-                Kind::Bracketed => {
-                    let text = line.get(at..)?;
-                    let end = memchr3(b'[', b']', b'"', text)?;
-                    (text.get(end) == Some(&b']')).then_some(end)?
+            let end = match part.kind {
+                Kind::Quoted => quotes.next(at)?,
+                Kind::Stamp => {
+                    let end = quotes.next(at)?.checked_sub(2)?;
+                    at = after_bracket(simd, line, end)?;
+                    end
                 }
-                Kind::Number => number_length(line.get(at..)?)?,
-                Kind::Integer => integer_length(line.get(at..)?)?,
+                Kind::Number => at + number_length(line.get(at..)?)?,
+                Kind::Integer => at + integer_length(line.get(at..)?)?,
             };
-            let end = at + length;
             if let Some(value) = found.get_mut(usize::from(part.place)) {
                 *value = line.get(at..end)?;
             }
@@ -132,25 +130,48 @@ impl<'l, 'a> Values<'l, 'a> {
 impl<'a, F: Wanted> Said<'a, F> for Values<'_, 'a> {
     #[inline(always)]
     fn all(&self, field: F) -> impl Iterator<Item = Text<'a>> {
-        let places = &self.layout.by_field[field.index()];
-        let values = places
-            .iter()
-            .map_while(|place| self.values.get(usize::from(*place)));
-        values
-            .filter(|value| !matches!(value, [] | [b'-']))
+        let best = self.best(field);
+        best.into_iter()
+            .chain(self.others(field))
             .map(|value| Text::Borrowed(value))
     }
 
     #[inline(always)]
     fn first(&self, field: F) -> Option<Text<'a>> {
-        for place in self.layout.by_field.get(field.index())? {
-            let value = self.values.get(usize::from(*place))?;
-            if !matches!(value, [] | [b'-']) {
-                return Some(Text::Borrowed(value));
-            }
-        }
-        None
+        let value = match self.best(field) {
+            None if !self.layout.others.is_empty() => self.others(field).next(),
+            best => best,
+        };
+        value.map(|value| Text::Borrowed(value))
     }
+}
+
+impl<'a> Values<'_, 'a> {
+    #[inline(always)]
+    fn best<F: Wanted>(&self, field: F) -> Option<&'a [u8]> {
+        self.at(*self.layout.best.get(field.index())?)
+    }
+
+    fn others<F: Wanted>(&self, field: F) -> impl Iterator<Item = &'a [u8]> {
+        let others = self.layout.others.iter();
+        others.filter_map(move |(of, place)| (usize::from(*of) == field.index()).then(|| self.at(*place))?)
+    }
+
+    #[inline(always)]
+    fn at(&self, place: u8) -> Option<&'a [u8]> {
+        let value = self.values.get(usize::from(place))?;
+        (!matches!(value, [] | [b'-'])).then_some(value)
+    }
+}
+
+/// Where the text behind the last `[` before `end` begins, if that is less than a step away.
+#[inline(always)]
+fn after_bracket<S: Simd>(simd: S, line: &[u8], end: usize) -> Option<usize> {
+    let from = end.checked_sub(WIDTH)?;
+    let brackets = u8x32::from_slice(simd, line.get(from..end)?)
+        .simd_eq(b'[')
+        .to_bitmask();
+    Some(from + brackets.checked_ilog2()? as usize + 1)
 }
 
 /// How long a number is: a subset of JSON's, and of what other formats take.
@@ -178,6 +199,11 @@ fn integer_length(text: &[u8]) -> Option<usize> {
 
 #[inline(always)]
 fn digits(text: &[u8]) -> usize {
+    if let Some(word) = text.first_chunk()
+        && let length @ 0..8 = words::leading_digits(u64::from_le_bytes(*word))
+    {
+        return length;
+    }
     let length = text.iter().position(|byte| !byte.is_ascii_digit());
     length.unwrap_or(text.len())
 }

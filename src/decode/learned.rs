@@ -5,6 +5,7 @@ use fearless_simd::{Level as Cpu, Simd, dispatch};
 use super::layout::{Found, Layout, Quotes, Values};
 use super::time;
 use crate::record::{Level, UnixMillis};
+use crate::words;
 
 /// Layouts kept. Optional parts make some; beyond that the lines are too different for this to help.
 const LAYOUTS: usize = 4;
@@ -153,7 +154,7 @@ impl LastTime {
     /// Reads a time stamp.
     #[inline]
     pub(super) fn parse(&mut self, text: &[u8]) -> Option<UnixMillis> {
-        if self.text != text {
+        if !words::same(&self.text, text) {
             self.time = self.same_second(text).or_else(|| time::parse(text));
             self.text.clear();
             if self.time.is_some() && text.len() <= TIME_BYTES {

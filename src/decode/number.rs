@@ -22,7 +22,18 @@ const POWERS: [u64; 10] = [
 ];
 
 /// Reads an integer; a fraction of zeros is tolerated, as shippers that know only floats write `200.0`.
+#[inline]
 pub(super) fn integer(text: &[u8]) -> Option<i64> {
+    // A status.
+    if let [a, b, c] = text
+        && let Some(value) = together([*a, *b, *c])
+    {
+        return Some(value.into());
+    }
+    any_integer(text)
+}
+
+fn any_integer(text: &[u8]) -> Option<i64> {
     if (1..SHORT).contains(&text.len())
         && let Some(value) = digits(0, text)
     {
@@ -44,7 +55,18 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
 ///
 /// # Errors
 /// Why there is no duration.
+#[inline]
 pub(super) fn duration(text: &[u8], unit: DurationUnit) -> Result<Nanos, Unmeasured> {
+    // nginx writes milliseconds, and most are of less than ten seconds.
+    if let ([whole, b'.', a, b, c], DurationUnit::Seconds) = (text, unit)
+        && let Some(millis) = together([*whole, *a, *b, *c])
+    {
+        return Ok(Nanos::from(millis) * 1_000_000);
+    }
+    any_duration(text, unit)
+}
+
+fn any_duration(text: &[u8], unit: DurationUnit) -> Result<Nanos, Unmeasured> {
     let (places, unit): (usize, Nanos) = match unit {
         DurationUnit::Nanoseconds => (0, 1),
         DurationUnit::Microseconds => (3, 1_000),
@@ -83,7 +105,6 @@ fn short(text: &[u8]) -> Option<(u64, usize)> {
     if !(1..=SHORT).contains(&text.len()) {
         return None;
     }
-    // nginx writes milliseconds.
     if let [whole @ .., b'.', a, b, c] = text
         && !whole.is_empty()
     {
@@ -104,8 +125,18 @@ fn short(text: &[u8]) -> Option<(u64, usize)> {
     Some((value, fraction))
 }
 
+/// So many digits as a number; without an early end there is nothing to guess.
+#[inline(always)]
+fn together<const N: usize>(text: [u8; N]) -> Option<u32> {
+    let digits = text.map(|byte| byte.wrapping_sub(b'0'));
+    let odd = digits.iter().fold(false, |odd, digit| odd | (*digit > 9));
+    let value = digits
+        .iter()
+        .fold(0, |value, digit| value * 10 + u32::from(*digit));
+    (!odd).then_some(value)
+}
+
 /// Some digits appended to those of `value`.
-#[inline]
 fn digits(value: u64, text: &[u8]) -> Option<u64> {
     text.iter().try_fold(value, |value, byte| {
         let digit = byte.wrapping_sub(b'0');

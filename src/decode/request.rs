@@ -60,7 +60,10 @@ pub(super) fn build_with<'a>(
             if whole.is_none() && parts.is_none() && status.is_none() {
                 return Err(Reject::NoRequest);
             }
-            (parts.and_then(|(method, target)| join(&method, target)), None)
+            (
+                parts.and_then(|(method, target)| join(Method::parse(&method), &method, target)),
+                None,
+            )
         }
     };
     let status = status.and_then(|text| integer(&text));
@@ -85,7 +88,9 @@ pub(super) fn build_with<'a>(
             untold: 0,
         },
         // `time` and `ts` mean other things to some loggers, so the first that is a time stamp.
-        time: said.all(Field::Time).find_map(|text| time(&text)),
+        time: said.first(Field::Time).and_then(|text| {
+            time(&text).or_else(|| said.all(Field::Time).skip(1).find_map(|text| time(&text)))
+        }),
         line,
         id: said.first(Field::RequestId).filter(|id| is_id(id)),
     })
@@ -114,20 +119,34 @@ pub(super) fn without_scheme(url: Text<'_>) -> Text<'_> {
 /// Reads `METHOD target` or `METHOD target HTTP/x`.
 #[inline]
 fn split<'a>(text: &Text<'a>) -> Option<(RequestLine<'a>, Option<Protocol>)> {
-    let method_end = match &**text {
+    let (known, method, rest) = match &**text {
         // What most requests begin with.
-        [b'G', b'E', b'T', b' ', ..] => 3,
-        [b'P', b'O', b'S', b'T', b' ', ..] => 4,
-        text => memchr(b' ', text)?,
+        [b'G', b'E', b'T', b' ', rest @ ..] => (Method::Get, &b"GET"[..], rest),
+        [b'P', b'O', b'S', b'T', b' ', rest @ ..] => (Method::Post, &b"POST"[..], rest),
+        text => {
+            let (method, rest) = text.split_at(memchr(b' ', text)?);
+            (Method::parse(method), method, rest.get(1..)?)
+        }
     };
-    let rest = &text[method_end + 1..];
-    let (length, version) = match rest.strip_suffix(b" HTTP/1.1") {
-        Some(target) => (target.len(), Some(Protocol::Http11)),
+    // And what they end with. A target with a space in it is refused below.
+    let usual = rest.split_last_chunk().and_then(|(target, version)| {
+        let version = match u64::from_le_bytes(*version) {
+            HTTP11 => Protocol::Http11,
+            HTTP2 => Protocol::Http2,
+            _ => return None,
+        };
+        Some((target.strip_suffix(b" ")?.len(), Some(version)))
+    });
+    let (length, version) = match usual {
+        Some(usual) => usual,
         None => other_version(rest)?,
     };
-    let target = cut(text, method_end + 1, length);
-    join(&text[..method_end], target).map(|line| (line, version))
+    let target = cut(text, text.len() - rest.len(), length);
+    join(known, method, target).map(|line| (line, version))
 }
+
+const HTTP11: u64 = u64::from_le_bytes(*b"HTTP/1.1");
+const HTTP2: u64 = u64::from_le_bytes(*b"HTTP/2.0");
 
 /// The target's length and the version behind it.
 fn other_version(text: &[u8]) -> Option<(usize, Option<Protocol>)> {
@@ -142,8 +161,7 @@ fn other_version(text: &[u8]) -> Option<(usize, Option<Protocol>)> {
 }
 
 #[inline]
-fn join<'a>(method: &[u8], target: Text<'a>) -> Option<RequestLine<'a>> {
-    let known = Method::parse(method);
+fn join<'a>(known: Method, method: &[u8], target: Text<'a>) -> Option<RequestLine<'a>> {
     let parsable = (known != Method::Other || is_token(method)) && is_target(method, &target);
     parsable.then_some(RequestLine {
         method: known,
@@ -152,6 +170,7 @@ fn join<'a>(method: &[u8], target: Text<'a>) -> Option<RequestLine<'a>> {
 }
 
 /// A part of a text, borrowed from the line wherever the whole is.
+#[inline]
 fn cut<'a>(text: &Text<'a>, from: usize, length: usize) -> Text<'a> {
     match text {
         Text::Borrowed(text) => Text::Borrowed(&text[from..from + length]),
@@ -166,6 +185,7 @@ fn is_token(text: &[u8]) -> bool {
 }
 
 /// One of the forms of RFC 9112, 3.2.
+#[inline]
 fn is_target(method: &[u8], target: &[u8]) -> bool {
     if has_space_or_control(target) {
         return false;
@@ -174,6 +194,7 @@ fn is_target(method: &[u8], target: &[u8]) -> bool {
     target.starts_with(b"/") || target == b"*" || absolute_scheme(target).is_some() || authority()
 }
 
+#[inline]
 fn has_space_or_control(text: &[u8]) -> bool {
     const DELETE: u8 = 0x7f;
     if text.len() < 8 {
@@ -188,7 +209,12 @@ fn has_space_or_control(text: &[u8]) -> bool {
 }
 
 /// The scheme of an absolute-form target.
+#[inline]
 fn absolute_scheme(target: &[u8]) -> Option<&[u8]> {
+    // As nearly all are: an absolute path.
+    if target.starts_with(b"/") {
+        return None;
+    }
     let colon = target.iter().position(|byte| *byte == b':')?;
     let (scheme, rest) = target.split_at(colon);
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
@@ -210,11 +236,11 @@ fn is_authority(target: &[u8]) -> bool {
         })
 }
 
+#[inline(always)]
 fn bytes<'a>(said: &impl Said<'a, Field>) -> u64 {
-    [Field::BodyBytes, Field::Bytes]
-        .into_iter()
-        .filter_map(|field| said.first(field))
-        .find_map(|text| u64::try_from(integer(&text)?).ok())
+    let number = |field| u64::try_from(integer(&said.first(field)?)?).ok();
+    number(Field::BodyBytes)
+        .or_else(|| number(Field::Bytes))
         .unwrap_or(0)
 }
 

@@ -196,9 +196,8 @@ fn an_unfinished_end_is_decoded_or_rejected_as_truncated() {
             lines: &mut lines,
             counts: &mut counts,
             now: now(0),
-            log: None,
         };
-        counter.count(Path::new("/nowhere"), Line::Unfinished(end));
+        counter.count(Path::new("/nowhere"), Lines::one(Line::Unfinished(end)));
     }
     assert_eq!(
         (lines.counted, lines.rejected[Reject::Truncated as usize]),

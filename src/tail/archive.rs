@@ -11,7 +11,7 @@ use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
 use super::identity::{BEFORE_BYTES, Bookmark, FileId, Fingerprint, HEAD_BYTES, Position, Role, Stamp};
-use super::lines::{Line, split};
+use super::lines::{Line, Lines, split};
 use super::siblings::Compression;
 
 /// Bytes decompressed at once.
@@ -138,7 +138,7 @@ impl Archive {
     ///
     /// # Errors
     /// Those of reading; the position stays at the last complete line.
-    pub(super) fn step(&mut self, limit: usize, sink: &mut dyn FnMut(Line<'_>)) -> io::Result<Step> {
+    pub(super) fn step(&mut self, limit: usize, sink: &mut dyn FnMut(Lines<'_>)) -> io::Result<Step> {
         let end = self.fill(STEP_BYTES)? == 0;
         let filled = self.pending_start + self.pending.len() as u64;
         let before = self.position.before;
@@ -159,9 +159,9 @@ impl Archive {
         let mut done = text + split(&self.pending[text..], limit, skipping, sink);
         if end {
             if std::mem::take(skipping) {
-                sink(Line::TooLong);
+                sink(Lines::one(Line::TooLong));
             } else if done < self.pending.len() {
-                sink(Line::Unfinished(&self.pending[done..]));
+                sink(Lines::one(Line::Unfinished(&self.pending[done..])));
             }
             done = self.pending.len();
         }

@@ -10,7 +10,7 @@ use super::decide::{Content, is_same_content};
 use super::identity::{
     BEFORE_BYTES, Bookmark, FileId, Fingerprint, HEAD_BYTES, Position, Role, Stamp, read_full, read_head,
 };
-use super::lines::{Line, split};
+use super::lines::{Line, Lines, split};
 
 /// Bytes asked for at once: large enough that a read costs nothing beside the decoding, small enough to stay in
 /// the cache.
@@ -94,7 +94,7 @@ impl Follower {
         limit: usize,
         budget: u64,
         now: Duration,
-        sink: &mut dyn FnMut(Line<'_>),
+        sink: &mut dyn FnMut(Lines<'_>),
     ) -> io::Result<Turn> {
         let mut turn = Turn::default();
         let stamp = Stamp::from(&self.file.metadata()?);
@@ -145,7 +145,7 @@ impl Follower {
     ///
     /// # Errors
     /// Those of reading.
-    pub fn finish(&mut self, limit: usize, sink: &mut dyn FnMut(Line<'_>)) -> io::Result<()> {
+    pub fn finish(&mut self, limit: usize, sink: &mut dyn FnMut(Lines<'_>)) -> io::Result<()> {
         let mut rest = vec![
             0;
             usize::try_from(self.read_to - self.position.offset)
@@ -154,9 +154,9 @@ impl Follower {
         ];
         let len = read_full(&self.file, &mut rest, self.position.offset)?;
         if self.position.skipping {
-            sink(Line::TooLong);
+            sink(Lines::one(Line::TooLong));
         } else if len > 0 {
-            sink(Line::Unfinished(&rest[..len]));
+            sink(Lines::one(Line::Unfinished(&rest[..len])));
         }
         self.position.skipping = false;
         self.position.before = Fingerprint::of_end(&rest[..len]);
@@ -232,7 +232,7 @@ impl Follower {
         &mut self,
         buffer: &mut Vec<u8>,
         limit: usize,
-        sink: &mut dyn FnMut(Line<'_>),
+        sink: &mut dyn FnMut(Lines<'_>),
     ) -> io::Result<Chunk> {
         let before = self.position.before;
         let begin = self.position.offset.saturating_sub(before.len as u64);

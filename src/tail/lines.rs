@@ -11,22 +11,70 @@ pub enum Line<'a> {
     Unfinished(&'a [u8]),
 }
 
-/// Gives each complete line in `data` to `sink` and returns how many bytes are done with. What is left is an
+/// Lines of one file in their order, handed on at once: what is the same for all of them is done once. Who takes them
+/// takes all; those left would be lost.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    data: &'a [u8],
+    ends: memchr::Memchr<'a>,
+    /// Where the next one begins.
+    start: usize,
+    limit: usize,
+    /// The beginning of the next one was passed over.
+    skipping: bool,
+    /// Given after those in `data`.
+    last: Option<Line<'a>>,
+}
+
+impl<'a> Lines<'a> {
+    /// A single one.
+    pub fn one(line: Line<'a>) -> Self {
+        Self {
+            last: Some(line),
+            ..Self::complete(b"", 0, false)
+        }
+    }
+
+    fn complete(data: &'a [u8], limit: usize, skipping: bool) -> Self {
+        Self {
+            data,
+            ends: memchr::memchr_iter(b'\n', data),
+            start: 0,
+            limit,
+            skipping,
+            last: None,
+        }
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Line<'a>> {
+        let Some(end) = self.ends.next() else {
+            return self.last.take();
+        };
+        let line = &self.data[self.start..end];
+        self.start = end + 1;
+        let too_long = std::mem::take(&mut self.skipping) || line.len() > self.limit;
+        Some(if too_long {
+            Line::TooLong
+        } else {
+            Line::Complete(line)
+        })
+    }
+}
+
+/// Gives the complete lines in `data` to `sink` and returns how many bytes are done with. What is left is an
 /// unfinished line of at most `limit` bytes, to be offered again with more behind it.
 ///
 /// `skipping` is true inside a line whose beginning was passed over because it is over `limit`; such a line is
 /// reported once, when its newline comes.
-pub fn split(data: &[u8], limit: usize, skipping: &mut bool, sink: &mut dyn FnMut(Line<'_>)) -> usize {
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', data) {
-        let line = &data[start..end];
-        let too_long = std::mem::take(skipping) || line.len() > limit;
-        sink(if too_long {
-            Line::TooLong
-        } else {
-            Line::Complete(line)
-        });
-        start = end + 1;
+pub fn split(data: &[u8], limit: usize, skipping: &mut bool, sink: &mut dyn FnMut(Lines<'_>)) -> usize {
+    let mut start = memchr::memrchr(b'\n', data).map_or(0, |last| last + 1);
+    if start > 0 {
+        sink(Lines::complete(&data[..start], limit, std::mem::take(skipping)));
     }
     if *skipping || data.len() - start > limit {
         *skipping = true;
@@ -48,12 +96,12 @@ mod tests {
         let (mut seen, mut pending, mut skipping) = (vec![], vec![], false);
         for chunk in chunks {
             pending.extend_from_slice(chunk);
-            let done = split(&pending, LIMIT, &mut skipping, &mut |line| {
-                seen.push(match line {
+            let done = split(&pending, LIMIT, &mut skipping, &mut |lines| {
+                seen.extend(lines.map(|line| match line {
                     Line::Complete(bytes) => bytes.escape_ascii().to_string(),
                     Line::TooLong => "TOO LONG".into(),
                     Line::Unfinished(_) => "UNFINISHED".into(),
-                });
+                }));
             });
             pending.drain(..done);
         }

@@ -121,7 +121,7 @@ impl Tail {
         let enough = polled.read_bytes + PASS_BYTES;
         while let Some(mut archive) = self.archives.pop_front() {
             let path = archive.path.clone();
-            match archive.step(self.options.line_bytes, &mut |line| sink(&path, line)) {
+            match archive.step(self.options.line_bytes, &mut |lines| sink(&path, lines)) {
                 Ok(Step::More(new)) => {
                     polled.read_bytes += new;
                     self.archives.push_front(archive);

@@ -96,13 +96,15 @@ impl Bench {
             ..Clock::start().now()
         };
         let dir = self.dir.path();
-        self.last = self.tail.poll(now, true, &mut |_, line| {
-            happens(dir);
-            lines.push(match line {
-                Line::Complete(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-                Line::TooLong => "TOO LONG".into(),
-                Line::Unfinished(bytes) => format!("UNFINISHED {}", String::from_utf8_lossy(bytes)),
-            });
+        self.last = self.tail.poll(now, true, &mut |_, given| {
+            for line in given {
+                happens(dir);
+                lines.push(match line {
+                    Line::Complete(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                    Line::TooLong => "TOO LONG".into(),
+                    Line::Unfinished(bytes) => format!("UNFINISHED {}", String::from_utf8_lossy(bytes)),
+                });
+            }
         });
         self.lines.extend(lines.iter().cloned());
         lines

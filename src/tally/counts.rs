@@ -48,6 +48,7 @@ impl CodeCounts {
     }
 
     /// Counts one; under [`Code::OTHER`] where a new series has no room.
+    #[inline]
     pub fn add(&mut self, code: Code, room: &mut Room) {
         match self.0.iter_mut().find(|(known, _)| *known == code) {
             Some((_, count)) => *count += 1,

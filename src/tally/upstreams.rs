@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CodeCounts, Histogram, Room};
 use crate::record::{Attempt, Code, Nanos, UnixMillis};
+use crate::words;
 
 /// An upstream nobody tried for this long is dropped; a restarted container has a new address every time.
 pub(super) const FORGET_AFTER: UnixMillis = 3_600_000;
@@ -87,8 +88,9 @@ impl Upstreams {
     }
 
     /// The upstream that an address as logged is the name of; names are addresses, all but one.
+    #[inline]
     pub(super) fn index_of(&self, address: &[u8]) -> Option<usize> {
-        let is_named = |upstream: &Upstream| upstream.name.as_bytes() == address;
+        let is_named = |upstream: &Upstream| words::same(upstream.name.as_bytes(), address);
         let index = self.known.iter().position(is_named)?;
         (address != OVERFLOW.as_bytes()).then_some(index)
     }

@@ -1,6 +1,6 @@
 //! Layouts from lines that the complete parser has accepted.
 
-use super::{CANDIDATES, Kind, Layout, Literal, NOTHING, Part, VALUES};
+use super::{ABSENT, Kind, Layout, Literal, NOTHING, Part, VALUES, WIDTH};
 use crate::decode::Field;
 use crate::decode::keys::{Keys, Node, Wanted};
 
@@ -33,11 +33,9 @@ pub(in crate::decode) fn json<F: Wanted>(line: &[u8], keys: &Keys<F>) -> Option<
 /// The layout of a line in the format of [`combined`](crate::decode::combined).
 pub(in crate::decode) fn combined(line: &[u8], keys: &Keys<Field>) -> Option<Layout> {
     let mut draft = Draft::new(line)?;
-    draft.until(b'[', Says::Nothing)?;
-    draft.pass(b"[")?;
-    draft.bracketed(Says::Placed(Field::Time))?;
+    draft.stamp(Says::Placed(Field::Time))?;
     draft.pass(b"] \"")?;
-    draft.until(b'"', Says::Placed(Field::Request))?;
+    draft.quoted(Says::Placed(Field::Request))?;
     draft.pass(b"\" ")?;
     draft.integer(Says::Placed(Field::Status))?;
     draft.pass(b" ")?;
@@ -112,7 +110,7 @@ impl<'a, F: Wanted> Draft<'a, F> {
         match self.line.get(self.at)? {
             b'"' => {
                 self.at += 1;
-                self.until(b'"', says)?;
+                self.quoted(says)?;
                 self.at += 1;
                 Some(())
             }
@@ -149,7 +147,7 @@ impl<'a, F: Wanted> Draft<'a, F> {
         match self.line.get(self.at) {
             Some(b'"') if named || end == 0 => {
                 self.at += 1;
-                self.until(b'"', says)?;
+                self.quoted(says)?;
                 self.at += 1;
                 Some(())
             }
@@ -160,24 +158,21 @@ impl<'a, F: Wanted> Draft<'a, F> {
         }
     }
 
-    /// A value that ends before `stop`, which is there.
-    fn until(&mut self, stop: u8, says: Says<F>) -> Option<()> {
+    /// A value that ends before a quote.
+    fn quoted(&mut self, says: Says<F>) -> Option<()> {
         let rest = self.line.get(self.at..)?;
-        let length = rest.iter().position(|byte| *byte == stop || *byte == b'"')?;
-        (rest[length] == stop).then_some(())?;
-        let kind = if stop == b'"' {
-            Kind::Quoted
-        } else {
-            Kind::Until(stop)
-        };
-        self.part(length, kind, says)
+        let length = rest.iter().position(|byte| *byte == b'"')?;
+        self.part(length, Kind::Quoted, says)
     }
 
-    fn bracketed(&mut self, says: Says<F>) -> Option<()> {
-        let rest = self.line.get(self.at..)?;
-        let length = rest.iter().position(|byte| matches!(byte, b'[' | b']' | b'"'))?;
-        (rest[length] == b']').then_some(())?;
-        self.part(length, Kind::Bracketed, says)
+    /// The first value; what is before it is passed over.
+    fn stamp(&mut self, says: Says<F>) -> Option<()> {
+        let quote = self.line.iter().position(|byte| *byte == b'"')?;
+        let before = self.line.get(..quote.checked_sub(2)?)?;
+        let begin = before.iter().rposition(|byte| *byte == b'[')? + 1;
+        (before.len() - begin < WIDTH).then_some(())?;
+        (self.at, self.value_end) = (begin, begin);
+        self.part(before.len() - begin, Kind::Stamp, says)
     }
 
     fn number(&mut self, says: Says<F>) -> Option<()> {
@@ -228,7 +223,7 @@ impl<'a, F: Wanted> Draft<'a, F> {
     }
 
     fn finish(mut self, keys: &Keys<F>) -> Option<Layout> {
-        let mut by_field = [[NOTHING; CANDIDATES]; Field::COUNT];
+        let (mut best, mut others) = ([ABSENT; Field::COUNT], vec![]);
         let mut used = 0_u8;
         for field in F::ALL {
             let placed = self.places(Says::Placed(*field));
@@ -237,21 +232,26 @@ impl<'a, F: Wanted> Draft<'a, F> {
                 .iter()
                 .flat_map(|slot| self.places(Says::Slot(*slot)));
             let candidates: Vec<usize> = placed.into_iter().chain(keyed).collect();
-            (candidates.len() < CANDIDATES).then_some(())?;
-            for (candidate, part) in by_field[field.index()].iter_mut().zip(candidates) {
+            for part in candidates {
                 let place = &mut self.parts[part].0.place;
                 if *place == NOTHING {
                     (usize::from(used) < VALUES).then_some(())?;
                     *place = used;
                     used += 1;
                 }
-                *candidate = *place;
+                let best = &mut best[field.index()];
+                if *best == ABSENT {
+                    *best = *place;
+                } else {
+                    others.push((field.index() as u8, *place));
+                }
             }
         }
         Some(Layout {
             end: Literal::new(&self.line[self.value_end..]),
             parts: self.parts.into_iter().map(|(part, _)| part).collect(),
-            by_field,
+            best,
+            others,
         })
     }
 
