@@ -73,6 +73,14 @@ pub(crate) const fn has_below(word: u64, limit: u8) -> bool {
     word.wrapping_sub(each(limit)) & !word & HIGH != 0
 }
 
+/// Whether a byte of `word` is a space, a control character of ASCII, or `DEL`.
+#[inline]
+pub(crate) const fn has_space_or_control(word: u64) -> bool {
+    // The high bit of each byte that is 0x7f, whatever its own high bit.
+    let delete = (word & !HIGH) + each(1);
+    (word.wrapping_sub(each(b' ' + 1)) | delete) & !word & HIGH != 0
+}
+
 /// The same word with `0` for every digit.
 #[inline]
 pub(crate) const fn without_digits(word: u64) -> u64 {
@@ -124,6 +132,8 @@ mod tests {
             };
             if text.len() >= 8 {
                 prop_assert_eq!(words(&text).into_iter().any(|word| has(word, byte)), text.contains(&byte));
+                let space_or_control = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
+                prop_assert_eq!(words(&text).into_iter().any(has_space_or_control), text.iter().any(space_or_control));
                 prop_assert_eq!(words(&text).into_iter().any(|word| has_below(word, limit)), text.iter().any(|byte| *byte < limit));
             }
             let known = text.iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -119,10 +119,8 @@ impl Detection {
         let read = read(&readers[known as usize], line);
         match read {
             Ok(_) => self.misses = self.misses.saturating_sub(1),
-            Err(_) => self.misses += 1,
-        }
-        if self.misses >= MISSES {
-            *self = Self::default();
+            Err(_) if self.misses < MISSES - 1 => self.misses += 1,
+            Err(_) => *self = Self::default(),
         }
         read
     }

@@ -202,9 +202,7 @@ fn has_space_or_control(text: &[u8]) -> bool {
     }
     // Without an early end there is nothing to guess.
     let mut any = false;
-    words::for_each(text, |word| {
-        any |= words::has_below(word, b' ' + 1) | words::has(word, DELETE);
-    });
+    words::for_each(text, |word| any |= words::has_space_or_control(word));
     any
 }
 

@@ -32,7 +32,7 @@ impl Literal {
     #[inline(always)]
     pub(super) fn end<S: Simd>(&self, simd: S, line: &[u8], at: usize) -> Option<usize> {
         let end = at + self.text.len();
-        let Some(bytes) = line.get(at..at + WIDTH) else {
+        let Some(bytes) = line.get(at..)?.first_chunk::<WIDTH>() else {
             return self.end_at_the_end(simd, line, at);
         };
         let text = self.padded.last_chunk::<WIDTH>()?;
