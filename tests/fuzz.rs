@@ -52,9 +52,8 @@ fn changed(mut data: Vec<u8>, changes: &[(prop::sample::Index, prop::sample::Ind
     data
 }
 
-/// JSON of any shape, with keys that mean something.
-fn value() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
+fn leaf() -> impl Strategy<Value = String> {
+    prop_oneof![
         Just("null".to_owned()),
         any::<bool>().prop_map(|value| value.to_string()),
         any::<i64>().prop_map(|value| value.to_string()),
@@ -64,8 +63,12 @@ fn value() -> impl Strategy<Value = String> {
         any::<String>().prop_map(|value| serde_json::json!(value).to_string()),
         "GET /\\PC{0,9}".prop_map(|value| serde_json::json!(value).to_string()),
         "[1-5][0-9]{2}".prop_map(|value| format!("\"{value}\"")),
-    ];
-    leaf.prop_recursive(3, 20, 5, |inner| {
+    ]
+}
+
+/// JSON of any shape, with keys that mean something.
+fn value() -> impl Strategy<Value = String> {
+    leaf().prop_recursive(3, 20, 5, |inner| {
         let key = prop::sample::select(vec!["s", "r", "t", "\\u0073", "status", "x", "é"]);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|values| format!("[{}]", values.join(" ,"))),
@@ -80,7 +83,50 @@ fn value() -> impl Strategy<Value = String> {
     })
 }
 
+/// Lines of one logger: the same keys, so that a line teaches something about the others, and values of any kind.
+fn log() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(vec![
+        "status",
+        "request",
+        "request_time",
+        "time",
+        "upstream_addr",
+        "s",
+        "r",
+        "t",
+        "level",
+        "timestamp",
+        "msg",
+        "x",
+    ]);
+    let kind = prop_oneof![
+        3 => (0..700_i64).prop_map(|value| value.to_string()),
+        3 => "[ -!#-\\[\\]-~é]{0,70}".prop_map(|value| format!("\"{value}\"")),
+        1 => Just("\"Quota updated.\"".to_owned()),
+        1 => leaf(),
+    ];
+    let keys = prop::collection::vec(key, 1..7);
+    let lines = prop::collection::vec(prop::collection::vec(kind, 7), 2..6);
+    (keys, lines).prop_map(|(keys, lines)| {
+        let pairs = |values: &Vec<String>| {
+            let pairs = keys.iter().zip(values);
+            let pairs: Vec<_> = pairs.map(|(key, value)| format!("\"{key}\":{value}")).collect();
+            // Shorter ones teach nothing.
+            format!("{{\"user_agent\":\"{:64}\",{}}}", "", pairs.join(","))
+        };
+        let lines: Vec<_> = lines.iter().map(pairs).collect();
+        lines.join("\n")
+    })
+}
+
 proptest! {
+    #[test]
+    fn random_logs(log in log()) {
+        for target in ["json", "auto", "app"] {
+            bodies::run(target, log.as_bytes());
+        }
+    }
+
     #[test]
     fn changed_corpora(
         target in 0..bodies::TARGETS.len(), seed: prop::sample::Index,
