@@ -1,16 +1,12 @@
 //! Texts eight bytes at a time, in plain integers: for short ones that costs less than vectors, which must first be filled.
 //! The tests on bytes are those of H. S. Warren, "Hacker's Delight", 6-1.
 
-/// Calls `with` for words that together are a text; some overlap the one before. A text shorter than a word is padded with
-/// zeros. Two texts of one length have the same words only if they are the same.
+/// Calls `with` for words that together are a text; some overlap the one before, and a text shorter than a word is repeated
+/// in it. Two texts of one length have the same words only if they are the same.
 #[inline(always)]
 pub(crate) fn for_each(text: &[u8], mut with: impl FnMut(u64)) {
     let Some(last) = text.last_chunk() else {
-        return with(
-            text.iter()
-                .rev()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte)),
-        );
+        return with(short(text));
     };
     let (whole, _) = text.as_chunks();
     if let [first] | [first, _] | [first, _, _] = whole
@@ -28,6 +24,22 @@ pub(crate) fn for_each(text: &[u8], mut with: impl FnMut(u64)) {
     with(u64::from_le_bytes(*last));
 }
 
+/// Less than eight bytes in a word, without a loop whose end nobody can foretell. No bytes are all zeros.
+#[inline(always)]
+fn short(text: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+    }
+    match text {
+        [] => 0,
+        [only] => each(*only),
+        [first, .., last] => {
+            let middle = text.get(text.len() / 2).unwrap_or(last);
+            u64::from_le_bytes([*first, *middle, *last, *first, *middle, *last, *first, *last])
+        }
+    }
+}
+
 /// Words that [`whole`] makes of a text.
 pub(crate) const WHOLE: usize = 6;
 
@@ -43,13 +55,7 @@ pub(crate) fn whole(text: &[u8], mut with: impl FnMut(u64) -> u64) -> Option<[u6
         // Few lengths, so that few branches depend on them.
         8..=24 => Some([word(0)?, word(8)?, word(16)?, 0, 0, 0]),
         25..=48 => Some([word(0)?, word(8)?, word(16)?, word(24)?, word(32)?, word(40)?]),
-        0..8 => {
-            let all = text
-                .iter()
-                .rev()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte));
-            Some([with(all), 0, 0, 0, 0, 0])
-        }
+        0..8 => Some([with(short(text)), 0, 0, 0, 0, 0]),
         _ => None,
     }
 }

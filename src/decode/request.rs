@@ -130,12 +130,15 @@ fn split<'a>(text: &Text<'a>) -> Option<(RequestLine<'a>, Option<Protocol>)> {
     };
     // And what they end with. A target with a space in it is refused below.
     let usual = rest.split_last_chunk().and_then(|(target, version)| {
-        let version = match u64::from_le_bytes(*version) {
-            HTTP11 => Protocol::Http11,
-            HTTP2 => Protocol::Http2,
-            _ => return None,
+        let version = u64::from_le_bytes(*version);
+        // Chosen without a branch, since both are common.
+        let protocol = if version == HTTP2 {
+            Protocol::Http2
+        } else {
+            Protocol::Http11
         };
-        Some((target.strip_suffix(b" ")?.len(), Some(version)))
+        let is_usual = (version == HTTP11) | (version == HTTP2);
+        is_usual.then_some((target.strip_suffix(b" ")?.len(), Some(protocol)))
     });
     let (length, version) = match usual {
         Some(usual) => usual,
@@ -196,10 +199,6 @@ fn is_target(method: &[u8], target: &[u8]) -> bool {
 
 #[inline]
 fn has_space_or_control(text: &[u8]) -> bool {
-    const DELETE: u8 = 0x7f;
-    if text.len() < 8 {
-        return text.iter().any(|byte| *byte <= b' ' || *byte == DELETE);
-    }
     // Without an early end there is nothing to guess.
     let mut any = false;
     words::for_each(text, |word| any |= words::has_space_or_control(word));
