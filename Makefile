@@ -5,7 +5,8 @@
 # make fleet   how long the rules of FLEET_NODES (200) nodes on one Prometheus take
 # make fuzz    every fuzz target for FUZZ_SECONDS (five minutes) each, on from the kept corpus
 # make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
-# make bench   cost of a line in each format, and beside mawk, mtail and wc
+# make bench   cost of a line in each format, and beside mawk, mtail and wc, as the README's section; each stage by itself
+#              with cargo bench --bench stages
 # make deb     build the Debian package
 # make deploy-test  install it in a Debian tree under systemd, by hand and by Ansible (as root)
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags

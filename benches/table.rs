@@ -1,5 +1,6 @@
 //! `make bench`: what reading an access log costs, beside others who count the same from the same file. Processor
-//! time, since the machine may be busy: the median of five runs. An argument, `formats`, `others` or `growth`, runs one part.
+//! time, since the machine may be busy: the median of five runs, of all in turn, so that what disturbs disturbs all alike.
+//! It prints the README's section as it stands there. An argument, `formats`, `others`, `both` or `growth`, prints one part.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,11 +9,14 @@
     reason = "a benchmark that cannot go on has nothing to say"
 )]
 
+mod both;
 mod growth;
+mod many;
 mod support;
 
 use std::fs;
 use std::io::{Read, Write};
+use std::iter::repeat_n;
 use std::path::Path;
 use std::process::Command;
 
@@ -21,8 +25,18 @@ use memchr::memchr2_iter;
 use rustix::time::{ClockId, clock_gettime};
 use support::{Lines, drain, source};
 
-/// Bytes of each log; wc reads them in some hundredths of a second, the least that can be told.
-const BYTES: usize = 200 << 20;
+/// Bytes of the log that others read too: what a process costs before its first line is lost in it, for the fastest
+/// as well, and the slowest takes ten seconds.
+const BYTES: usize = 400 << 20;
+
+/// Lines that are repeated.
+const BLOCK: usize = 20_000;
+
+/// Our row among the others.
+const OURS: usize = 2;
+
+/// Bytes of each log that we alone read.
+const OWN_BYTES: usize = 64 << 20;
 
 /// mawk's script, on the quotes of the simulation's JSON: requests by route, method and code, and durations by bucket.
 const MAWK: &str = r#"
@@ -61,11 +75,14 @@ fn main() {
             kind => drop(drain(&mut source(Path::new(path), kind == "access"))),
         };
     }
-    println!("{}\n", machine());
     let only = args.first().map(String::as_str);
-    let parts: [(&str, fn()); 3] = [
+    if only.is_none() {
+        print!("{}", intro());
+    }
+    let parts: [(&str, fn()); 4] = [
         ("formats", formats),
         ("others", others),
+        ("both", both::both),
         ("growth", growth::growth),
     ];
     for (name, part) in parts {
@@ -109,36 +126,58 @@ fn by_linemux(path: &Path, lines: usize) {
     });
 }
 
-/// Processor and cores, as Linux tells them.
-fn machine() -> String {
+/// What is measured, and on what.
+fn intro() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap();
     let model = info.lines().find_map(|line| line.strip_prefix("model name\t: "));
     let cores = info.lines().filter(|line| line.starts_with("processor")).count();
-    format!("{}, {cores} processors", model.unwrap_or("unknown processor"))
+    format!(
+        "`make bench`, {}, {cores} processors: each log whole, from the page cache to counted, on one core, beside others\n\
+         who count the same from the same file (linemux only cuts it into lines; `memchr` finds newlines and quotes, and is\n\
+         what another machine can be compared by). Processor time, the median of five runs of all in turn.\n",
+        model.unwrap_or("unknown processor")
+    )
 }
 
 /// Each format, whole: from the page cache to counted, on one core.
 fn formats() {
     let dir = tempfile::tempdir().unwrap();
-    println!("{:16} {:>7} {:>8} {:>8}", "", "B/line", "MB/s", "ns/line");
-    for (name, kind) in Lines::ALL {
+    let logs = Lines::ALL.map(|(name, kind)| {
         let path = dir.path().join(name);
-        let text = kind.text(20_000);
-        let bytes = text.len() * fill(&path, &text, BYTES / 2);
-        let mut lines = 0;
-        let took = median(|| {
-            let mut source = source(&path, kind.is_access());
+        let text = kind.text(BLOCK);
+        let times = fill(&path, &text, OWN_BYTES);
+        (path, kind, text.len() * times, BLOCK * times)
+    });
+    let mut runs = logs.each_ref().map(|(path, kind, _, lines)| {
+        move || {
+            let mut source = source(path, kind.is_access());
             let began = cpu();
-            lines = drain(&mut source);
+            assert_eq!(drain(&mut source), *lines as u64);
             cpu() - began
-        });
+        }
+    });
+    println!("\n| | bytes a line | MB/s | ns a line |\n|---|---|---|---|");
+    for ((_, kind, bytes, lines), took) in logs.iter().zip(medians(&mut runs)) {
         println!(
-            "{name:16} {:7.0} {:8.0} {:8.0}",
-            bytes as f64 / lines as f64,
-            bytes as f64 / took / 1e6,
-            took * 1e9 / lines as f64
+            "| {} | {} | {} | {} |",
+            title(*kind),
+            bytes / lines,
+            grouped(*bytes as f64 / took / 1e6),
+            grouped(took * 1e9 / *lines as f64)
         );
-        fs::remove_file(&path).unwrap();
+    }
+}
+
+fn title(kind: Lines) -> &'static str {
+    match kind {
+        Lines::Json => "access log, nginx JSON",
+        Lines::Combined => "access log, `combined`",
+        Lines::CombinedTimed => "the same with times",
+        Lines::Quota => "bingo's log, quota lines",
+        Lines::Others => "bingo's log, other lines",
+        Lines::Requests => "bingo's log, requests",
+        Lines::Idle => "bingo's log, idle",
+        Lines::Busy => "bingo's log, 60 requests/s",
     }
 }
 
@@ -147,72 +186,81 @@ fn others() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).display().to_string();
     // linemux ends at the first line that is not UTF-8, and nginx writes such lines.
-    let text = Lines::Json.text(20_000);
-    let text: Vec<&[u8]> = text
-        .split_inclusive(|byte| *byte == b'\n')
-        .filter(|line| str::from_utf8(line).is_ok())
-        .collect();
-    let lines = text.len();
-    let text = text.concat();
-    let times = fill(Path::new(&at("access.log")), &text, BYTES);
-    let (bytes, lines) = (text.len() * times, lines * times);
+    let json = valid(&Lines::Json.text(BLOCK));
+    let block = json.split_inclusive(|byte| *byte == b'\n').count();
+    let times = fill(Path::new(&at("access.log")), &json, BYTES);
+    let lines = block * times;
+    // The same requests.
+    let timed = valid(&Lines::CombinedTimed.text(BLOCK));
+    fill(Path::new(&at("timed.log")), &timed, timed.len() * times);
     fs::write(at("count.awk"), MAWK).unwrap();
     fs::write(at("count.mtail"), MTAIL).unwrap();
     let own = std::env::current_exe().unwrap().display().to_string();
-    let log = at("access.log");
+    let (log, timed_log, awk, mtail) = (
+        at("access.log"),
+        at("timed.log"),
+        at("count.awk"),
+        at("count.mtail"),
+    );
+    let (json, timed) = (json.len() * times, timed.len() * times);
     let rows = [
-        ("wc -l", format!("wc -l {log}")),
-        ("memchr \\n \"", format!("{own} memchr {log}")),
-        ("bingo-exporter", format!("{own} access {log}")),
-        ("linemux, lines", format!("{own} linemux {log} {lines}")),
-        ("mawk", format!("mawk -f {} {log}", at("count.awk"))),
+        ("wc -l", json, format!("wc -l {log}")),
+        ("memchr, newlines and quotes", json, format!("{own} memchr {log}")),
+        ("**bingo-exporter**", json, format!("{own} access {log}")),
+        (
+            "the same requests as `combined` with times",
+            timed,
+            format!("{own} access {timed_log}"),
+        ),
+        ("linemux", json, format!("{own} linemux {log} {lines}")),
+        ("mawk", json, format!("mawk -f {awk} {log}")),
         (
             "mtail",
-            format!(
-                "mtail -one_shot -logtostderr -progs {} -logs {log}",
-                at("count.mtail")
-            ),
+            json,
+            format!("mtail -one_shot -logtostderr -progs {mtail} -logs {log}"),
         ),
     ];
+    let mut runs = rows
+        .each_ref()
+        .map(|(_, _, command)| move || shell(command).unwrap_or(f64::NAN));
+    let took = medians(&mut runs);
     println!(
-        "\n{:16} {:>7} {:>8} {:>8}",
-        "json, whole", "CPU s", "MB/s", "ours is"
+        "\n| access log, {} lines of JSON | CPU seconds | MB/s | ours is faster |\n|---|---|---|---|",
+        grouped(lines as f64)
     );
-    let mut ours = None;
-    for (name, command) in rows {
-        let Some(took) = shell(&command) else {
-            println!("{name:16} not here, or it failed");
+    for ((name, bytes, _), seconds) in rows.iter().zip(&took) {
+        if seconds.is_nan() {
+            println!("| {name} | is not here, or failed | | |");
             continue;
+        }
+        let faster = seconds / took[OURS];
+        let faster = if faster > 1.0 {
+            format!("{faster:.1}×")
+        } else {
+            String::new()
         };
-        ours = ours.or((name == "bingo-exporter").then_some(took));
-        let times = ours.map_or(String::new(), |ours| format!("{:.1} x", took / ours));
-        println!(
-            "{name:16} {took:7.2} {:8.0} {times:>8}",
-            bytes as f64 / took / 1e6
-        );
+        let speed = grouped(*bytes as f64 / seconds / 1e6);
+        println!("| {name} | {seconds:.2} | {speed} | {faster} |");
     }
+}
+
+/// Without the lines that are no UTF-8.
+fn valid(text: &[u8]) -> Vec<u8> {
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
+    lines
+        .filter(|line| str::from_utf8(line).is_ok())
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// Processor time of a command, seconds.
 fn shell(command: &str) -> Option<f64> {
-    let run = || {
-        let script = format!("TIMEFORMAT='cpu %3U %3S'; time {{ {command} > /dev/null 2>&1; }} || exit 1");
-        let output = Command::new("bash").args(["-c", &script]).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let times = said
-            .lines()
-            .find_map(|line| line.strip_prefix("cpu "))?
-            .to_owned();
-        let times = times.split(' ').map(|time| time.parse::<f64>().unwrap());
-        output.status.success().then(|| times.sum())
-    };
-    let first: f64 = run()?;
-    // The slow ones need no median to be told apart.
-    Some(if first > 5.0 {
-        first
-    } else {
-        median(|| run().unwrap())
-    })
+    let script = format!("TIMEFORMAT='cpu %3U %3S'; time {{ {command} > /dev/null 2>&1; }} || exit 1");
+    let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let times = said.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let times = times.split(' ').map(|time| time.parse::<f64>().unwrap());
+    output.status.success().then(|| times.sum())
 }
 
 fn cpu() -> f64 {
@@ -220,15 +268,38 @@ fn cpu() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-fn median(mut run: impl FnMut() -> f64) -> f64 {
-    let mut times: Vec<f64> = (0..5).map(|_| run()).collect();
-    times.sort_by(f64::total_cmp);
-    times[2]
+/// What each run says, the median of five times all of them.
+fn medians(runs: &mut [impl FnMut() -> f64]) -> Vec<f64> {
+    let mut said = vec![vec![]; runs.len()];
+    for _ in 0..5 {
+        for (run, said) in runs.iter_mut().zip(&mut said) {
+            said.push(run());
+        }
+    }
+    for said in &mut said {
+        said.sort_by(f64::total_cmp);
+    }
+    said.iter().map(|said| said[said.len() / 2]).collect()
+}
+
+/// Rounded, with commas: `1,448`.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let groups: Vec<_> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(String::from_utf8_lossy)
+        .collect();
+    groups.join(",")
 }
 
 /// Writes `text` as often as it takes to fill a file of about so many bytes, and returns how many times.
 fn fill(path: &Path, text: &[u8], bytes: usize) -> usize {
     let times = (bytes / text.len()).max(1);
-    fs::write(path, text.repeat(times)).unwrap();
+    let mut file = fs::File::create(path).unwrap();
+    for text in repeat_n(text, times) {
+        file.write_all(text).unwrap();
+    }
     times
 }
