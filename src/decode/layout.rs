@@ -131,9 +131,7 @@ impl<'a, F: Wanted> Said<'a, F> for Values<'_, 'a> {
     #[inline(always)]
     fn all(&self, field: F) -> impl Iterator<Item = Text<'a>> {
         let best = self.best(field);
-        best.into_iter()
-            .chain(self.others(field))
-            .map(|value| Text::Borrowed(value))
+        best.into_iter().chain(self.others(field)).map(Text::Borrowed)
     }
 
     #[inline(always)]
@@ -142,7 +140,7 @@ impl<'a, F: Wanted> Said<'a, F> for Values<'_, 'a> {
             None if !self.layout.others.is_empty() => self.others(field).next(),
             best => best,
         };
-        value.map(|value| Text::Borrowed(value))
+        value.map(Text::Borrowed)
     }
 }
 

@@ -94,7 +94,7 @@ impl<S: Simd> Odd<S> {
     }
 
     #[inline(always)]
-    fn is_any(self) -> bool {
+    fn is_any(&self) -> bool {
         (self.escapes | self.least.simd_lt(b' ')).any_true()
     }
 }
@@ -103,7 +103,7 @@ impl<S: Simd> Odd<S> {
 #[inline(always)]
 fn quotes<S: Simd>(simd: S, bytes: &[u8; STEP], odd: &mut Odd<S>) -> u64 {
     let bytes = u8x64::from_slice(simd, bytes);
-    odd.escapes = odd.escapes | bytes.simd_eq(b'\\');
+    odd.escapes |= bytes.simd_eq(b'\\');
     odd.least = odd.least.min(bytes);
     bytes.simd_eq(b'"').to_bitmask()
 }
