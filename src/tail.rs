@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
@@ -32,7 +33,7 @@ use self::rotated::remember;
 use crate::clock::Now;
 use crate::record::{UnixMillis, closed_set};
 
-/// How often to look at the paths themselves when nothing calls for it.
+/// How often to look at the paths themselves, and at every file, when nothing calls for it.
 pub const SWEEP: Duration = Duration::from_secs(1);
 
 /// How long a renamed file must be quiet, while its successor grows, before it is let go.
@@ -153,7 +154,7 @@ pub struct Memory {
 pub struct FileStatus {
     /// Where it is.
     #[serde(serialize_with = "identity::lossy")]
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// What we do with it.
     pub state: FileState,
     /// Bytes done with.
@@ -291,18 +292,18 @@ impl Tail {
             position: follower.position.offset,
             size: follower.size(),
             unread_bytes: follower.unread_bytes(),
-            ..FileStatus::new(&follower.path, state(follower))
+            ..FileStatus::new(Arc::clone(&follower.path), state(follower))
         });
         let blocked = self.blocked.iter().map(|(path, blocked)| FileStatus {
             unread_bytes: blocked.unread_bytes(),
             size: blocked.size,
             problem: Some(blocked.problem.clone()),
-            ..FileStatus::new(path, FileState::Unreadable)
+            ..FileStatus::new(path.as_path(), FileState::Unreadable)
         });
         let discarded = self
             .discarded
             .iter()
-            .map(|path| FileStatus::new(path, FileState::Discarded));
+            .map(|path| FileStatus::new(path.as_path(), FileState::Discarded));
         let missing = self.patterns.iter().filter(|pattern| pattern.said_missing);
         let missing = missing.map(|pattern| FileStatus::new(Path::new(pattern.as_str()), FileState::Missing));
         following.chain(blocked).chain(discarded).chain(missing).collect()
@@ -316,8 +317,8 @@ impl Tail {
 
     /// Whether the lines of a file at this path are being read.
     pub fn is_followed(&self, path: &Path) -> bool {
-        self.followers.iter().any(|follower| follower.path == path)
-            || self.archives.iter().any(|archive| archive.path == path)
+        self.followers.iter().any(|follower| *follower.path == *path)
+            || self.archives.iter().any(|archive| *archive.path == *path)
     }
 
     /// How many files, paths or patterns are in `state`.
@@ -344,13 +345,13 @@ impl Tail {
         let ids = by_id(&found);
         for follower in &mut self.followers {
             if let Some(path) = ids.get(&follower.position.id) {
-                if follower.path != *path {
-                    follower.path = path.to_path_buf();
+                if *follower.path != **path {
+                    follower.path = (*path).into();
                 }
                 follower.retired = false;
                 continue;
             }
-            let seen = match found.get(&follower.path) {
+            let seen = match found.get(&*follower.path) {
                 Some(Found::File(metadata)) => AtPath::File(FileId::from(metadata)),
                 Some(Found::Discarded) => AtPath::Discarded,
                 _ => AtPath::Nothing,
@@ -431,11 +432,10 @@ impl Tail {
                 break;
             }
             let limit = self.options.line_bytes;
-            let path = std::mem::take(&mut follower.path);
+            let path = Arc::clone(&follower.path);
             let turn = follower.read(&mut self.buffer, limit, budget, now.elapsed, &mut |line| {
                 sink(&path, line)
             });
-            follower.path = path;
             let problem = turn.as_ref().err().map(ToString::to_string);
             if problem.is_some() && problem != follower.problem {
                 warn!(path = %follower.path.display(), problem, "failed to read; trying again every second");
@@ -444,7 +444,7 @@ impl Tail {
             let turn = turn.unwrap_or_default();
             polled.add(&turn);
             cut.extend(turn.cut.into_iter().map(|(position, stamp)| Bookmark {
-                path: follower.path.clone(),
+                path: Arc::clone(&follower.path),
                 position: Position {
                     id: FileId::GONE,
                     ..position
@@ -468,22 +468,22 @@ impl Tail {
         if !self.followers.iter().any(|follower| follower.retired) {
             return;
         }
-        let growing: BTreeSet<PathBuf> = self
+        let growing: BTreeSet<Arc<Path>> = self
             .followers
             .iter()
             .filter(|f| !f.retired && f.size() > 0)
-            .map(|f| f.path.clone())
+            .map(|f| Arc::clone(&f.path))
             .collect();
         let discarded = self.discarded.clone();
         let done = |f: &Follower| {
             f.retired
                 && now.elapsed.saturating_sub(f.last_news) >= GRACE
                 && f.unread_bytes() == 0
-                && (growing.contains(&f.path) || discarded.contains(&f.path))
+                && (growing.contains(&f.path) || discarded.contains(&*f.path))
         };
         let limit = self.options.line_bytes;
         for mut follower in self.followers.extract_if(.., |follower| done(follower)) {
-            let path = std::mem::take(&mut follower.path);
+            let path = Arc::clone(&follower.path);
             if let Err(error) = follower.finish(limit, &mut |line| sink(&path, line)) {
                 warn!(path = %path.display(), %error, "failed to read the end of a rotated file");
                 polled.lost_bytes += follower.size().saturating_sub(follower.position.offset);
@@ -524,9 +524,9 @@ impl Polled {
 }
 
 impl FileStatus {
-    fn new(path: &Path, state: FileState) -> Self {
+    fn new(path: impl Into<Arc<Path>>, state: FileState) -> Self {
         Self {
-            path: path.to_owned(),
+            path: path.into(),
             state,
             position: 0,
             size: 0,

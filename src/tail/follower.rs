@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::decide::{Content, is_same_content};
@@ -26,7 +27,7 @@ fn leading_zeros(bytes: &[u8]) -> usize {
 #[derive(Debug)]
 pub struct Follower {
     /// Where the file was last seen.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Where we are.
     pub position: Position,
     /// Another file stands at `path` by now.
@@ -65,7 +66,7 @@ enum Chunk {
 
 impl Follower {
     /// Follows `file` from `position`.
-    pub fn new(path: PathBuf, file: File, position: Position, now: Duration) -> Self {
+    pub fn new(path: Arc<Path>, file: File, position: Position, now: Duration) -> Self {
         let stamp = Stamp {
             size: position.offset,
             modified: (0, 0),
@@ -178,7 +179,7 @@ impl Follower {
     pub fn bookmark(&self) -> Bookmark {
         let role = if self.retired { Role::Rotated } else { Role::Live };
         Bookmark {
-            path: self.path.clone(),
+            path: Arc::clone(&self.path),
             position: self.position,
             stamp: Stamp {
                 size: self.stamp.size.max(self.read_to),
