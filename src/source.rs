@@ -171,6 +171,7 @@ impl Source {
     /// Says whether the kernel tells of new files.
     pub fn set_watching(&mut self, watching: bool) {
         self.watching = watching;
+        self.tail.set_names_are_told(watching);
     }
 
     /// Which log it reads.
@@ -215,8 +216,8 @@ impl Source {
             counted |= app::sight(tally, &self.model, &self.tail.files());
         }
         self.intake.add(&polled);
-        self.catching_up &= polled.more;
         self.renew_state(counted);
+        self.catching_up &= polled.more;
         self.health.note(
             now.elapsed,
             Sample {
@@ -245,8 +246,8 @@ impl Source {
         self.counts.carry_over(&model, &self.tail);
         (self.learned, self.lately) = (Learned::default(), Lately::default());
         self.model = model;
-    }
         self.state.take();
+    }
 
     /// It has paths.
     pub fn is_on(&self) -> bool {
@@ -270,7 +271,6 @@ impl Source {
             formats: self.formats.clone(),
             intake: self.intake.clone(),
             counts: self.counts.clone(),
-        }
         };
         Arc::clone(self.state.get_or_init(|| Arc::new(taken())))
     }
@@ -282,6 +282,7 @@ impl Source {
         };
         if counted || !self.state.get().is_some_and(same) {
             self.state.take();
+        }
     }
 
     /// Everything there is to show; `answered` is the last pass asked for that is in it.

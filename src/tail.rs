@@ -12,12 +12,14 @@ mod options;
 mod rotated;
 mod siblings;
 pub mod wake;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
@@ -30,11 +32,18 @@ use self::identity::{Bookmark, FileId, Position, Role, Stamp};
 pub use self::lines::Line;
 use self::open::Blocked;
 use self::rotated::remember;
+use self::writes::{Writes, Written};
 use crate::clock::Now;
 use crate::record::{UnixMillis, closed_set};
 
 /// How often to look at the paths themselves, and at every file, when nothing calls for it.
 pub const SWEEP: Duration = Duration::from_secs(1);
+
+/// While the kernel tells of new names, a sweep is due so many [`SWEEP`]s after the last, more of them with more files.
+const SWEEPS: RangeInclusive<usize> = 2..=4;
+
+/// So many files are worth one of [`SWEEPS`].
+const SWEEP_FILES: usize = 250;
 
 /// How long a renamed file must be quiet, while its successor grows, before it is let go.
 const GRACE: Duration = Duration::from_secs(60);
@@ -114,6 +123,11 @@ pub struct Tail {
     /// Unreadable files found in this sweep.
     complained: usize,
     swept: Option<Duration>,
+    /// Whether somebody is told of new names, and asks for a sweep then.
+    names_are_told: bool,
+    writes: Writes,
+    /// The last pass did not come to every file.
+    passed_over: bool,
     buffer: Vec<u8>,
 }
 
@@ -198,6 +212,9 @@ impl Tail {
             over_limit: 0,
             complained: 0,
             swept: None,
+            names_are_told: false,
+            writes: Writes::default(),
+            passed_over: false,
             buffer: vec![],
         }
     }
@@ -226,7 +243,7 @@ impl Tail {
         let sweep = sweep
             || self
                 .swept
-                .is_none_or(|swept| now.elapsed.saturating_sub(swept) >= SWEEP);
+                .is_none_or(|swept| now.elapsed.saturating_sub(swept) >= self.sweep_every());
         if sweep {
             self.sweep(now, &mut polled);
             polled.swept = true;
@@ -248,6 +265,21 @@ impl Tail {
         self.buffer.truncate(CHUNK_BYTES);
         self.buffer.shrink_to(CHUNK_BYTES);
         polled
+    }
+
+    /// How often the paths themselves are looked at.
+    pub fn sweep_every(&self) -> Duration {
+        // What cannot be read may become readable, of which nothing tells.
+        if !self.names_are_told || !self.blocked.is_empty() {
+            return SWEEP;
+        }
+        let sweeps = (self.followers.len() / SWEEP_FILES).clamp(*SWEEPS.start(), *SWEEPS.end());
+        SWEEP * u32::try_from(sweeps).unwrap_or(1)
+    }
+
+    /// Says whether every new name is told, and answered by a pass that sweeps.
+    pub fn set_names_are_told(&mut self, told: bool) {
+        self.names_are_told = told;
     }
 
     /// What is followed.
@@ -349,6 +381,9 @@ impl Tail {
                     follower.path = (*path).into();
                 }
                 follower.retired = false;
+                if let Some(Found::File(metadata)) = found.get(*path) {
+                    follower.note_stamp(Stamp::from(metadata));
+                }
                 continue;
             }
             let seen = match found.get(&*follower.path) {
@@ -424,13 +459,22 @@ impl Tail {
     fn read(&mut self, now: Now, polled: &mut Polled, sink: Sink<'_>) -> bool {
         let budget = PASS_BYTES / self.followers.len().max(1) as u64;
         let mut cut = vec![];
+        let noted = self.writes.take(self.followers.len());
+        let passed_over = std::mem::take(&mut self.passed_over);
+        let written = if passed_over { Written::Unknown } else { noted };
+        let swept = polled.swept;
         // Retired files first: their lines are older.
         self.followers.sort_by_key(|follower| !follower.retired);
         for follower in &mut self.followers {
             // What is live waits until what is older is read.
             if polled.more && !follower.retired {
+                self.passed_over = true;
                 break;
             }
+            if follower.is_untouched(&written, swept, now.elapsed) {
+                continue;
+            }
+            follower.watch(&mut self.writes);
             let limit = self.options.line_bytes;
             let path = Arc::clone(&follower.path);
             let turn = follower.read(&mut self.buffer, limit, budget, now.elapsed, &mut |line| {
