@@ -265,7 +265,11 @@ impl Source {
     }
 
     /// Positions and counts of this instant.
-    pub fn state(&self) -> Arc<State> {
+    pub fn state(&self) -> State {
+        State::clone(&self.shared_state())
+    }
+
+    fn shared_state(&self) -> Arc<State> {
         let taken = || State {
             files: self.tail.memory(),
             formats: self.formats.clone(),
@@ -293,7 +297,7 @@ impl Source {
         Snapshot {
             source: self.counts.source(),
             model: Arc::clone(&self.model),
-            state: self.state(),
+            state: self.shared_state(),
             now,
             unread_bytes: files.iter().map(|file| file.unread_bytes).sum(),
             files,
