@@ -20,6 +20,7 @@ pub mod saver;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tracing::{error, info, warn};
 
 use self::disk::Disk;
@@ -69,12 +70,12 @@ impl<D: Disk> Store<D> {
     ///
     /// # Errors
     /// Those of the disk. The old checkpoint is still there, and the next start knows not to trust its counts.
-    pub fn save(&mut self, states: &[State], clean: bool, now: UnixMillis) -> io::Result<()> {
+    pub fn save(&mut self, states: &[impl Serialize], clean: bool, now: UnixMillis) -> io::Result<()> {
         let document = Document {
-            boot_id: self.boot_id.clone(),
+            boot_id: &*self.boot_id,
             clean,
             saved: now,
-            sources: states.to_vec(),
+            sources: states,
         };
         let saved = document.encode().and_then(|bytes| {
             self.disk.write(TEMPORARY, &bytes)?;

@@ -18,11 +18,11 @@ use crate::tail::{Polled, SWEEP};
 /// How soon to look again while lines come: seldom enough to cost nothing, often enough for the status page.
 const BUSY: Duration = Duration::from_millis(500);
 
-/// A source that had nothing for so long, while the kernel tells of new files, is looked at half as often, or a quarter.
+/// A source that had nothing for so long, while the kernel tells of new files, is looked at less often.
 const QUIET_AFTER: Duration = Duration::from_secs(30);
 
-/// A quiet source of many files is looked at for one part in so many of the time.
-const QUIET_SHARE: u32 = 400;
+/// How soon to look again at a quiet source: two of them, the history and the checkpoint wake up less than once a second.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// Scrapes within this time share a pass.
 const SHARED: Duration = Duration::from_millis(250);
@@ -157,7 +157,7 @@ fn run(
         }
         let is_quiet = now.elapsed - busy_at > QUIET_AFTER && directories.is_complete();
         timeout = if source.is_on() {
-            next_look(&polled, is_quiet, clock.now().elapsed - now.elapsed)
+            next_look(&polled, is_quiet, source.tail().sweep_every())
         } else {
             OFF
         };
@@ -166,12 +166,12 @@ fn run(
     publish.send_replace(Arc::new(source.snapshot(clock.now(), answered)));
 }
 
-/// How long to wait after a pass that took `spent`.
-fn next_look(polled: &Polled, is_quiet: bool, spent: Duration) -> Duration {
+/// How long to wait after a pass. Silent files are looked at by sweeps alone.
+fn next_look(polled: &Polled, is_quiet: bool, sweep_every: Duration) -> Duration {
     match polled {
         Polled { more: true, .. } => Duration::ZERO,
         Polled { read_bytes: 1.., .. } => BUSY,
-        _ if is_quiet => (spent * QUIET_SHARE).clamp(2 * SWEEP, 4 * SWEEP),
+        _ if is_quiet => sweep_every.max(QUIET),
         _ => SWEEP,
     }
 }

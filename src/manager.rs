@@ -37,6 +37,9 @@ pub fn stopping() {
 /// Tells how things stand, for ever; and that we live, whenever each source has finished a pass since that was last
 /// told. Belongs on the thread that serves HTTP, so that a hang of either is silence, and the manager starts us anew.
 pub async fn report(sources: &[Handle]) -> Infallible {
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return std::future::pending().await;
+    }
     let watchdog = sd_notify::watchdog_enabled();
     let every = watchdog.map_or(EVERY, |limit| EVERY.min(limit / BEATS));
     let mut beat = tokio::time::interval(every.max(Duration::from_millis(1)));

@@ -12,7 +12,7 @@ mod intake;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,8 @@ pub struct Source {
     catching_up: bool,
     ever_matched: bool,
     watching: bool,
+    /// The state as it was last taken, until something in it changes.
+    state: OnceLock<Arc<State>>,
 }
 
 /// What the lines of a source came to.
@@ -87,8 +89,8 @@ pub struct Snapshot {
     pub source: SourceName,
     /// The configuration it was counted under.
     pub model: Arc<Model>,
-    /// Positions and counts.
-    pub state: State,
+    /// Positions and counts; the very same as before where nothing in it has changed.
+    pub state: Arc<State>,
     /// When it was taken.
     pub now: Now,
     /// Every file and what is wrong with it.
@@ -134,6 +136,7 @@ impl Source {
             catching_up: true,
             ever_matched: false,
             watching: true,
+            state: OnceLock::new(),
             model,
         }
     }
@@ -160,6 +163,7 @@ impl Source {
             counts,
             intake: state.intake,
             ever_matched: true,
+            state: OnceLock::new(),
             ..self
         }
     }
@@ -167,6 +171,7 @@ impl Source {
     /// Says whether the kernel tells of new files.
     pub fn set_watching(&mut self, watching: bool) {
         self.watching = watching;
+        self.tail.set_names_are_told(watching);
     }
 
     /// Which log it reads.
@@ -204,11 +209,13 @@ impl Source {
         self.formats.announce(&self.model.decoder);
         self.formats
             .forget(self.model.files, |path| self.tail.is_followed(path));
-        self.counts.forget(now);
-        if let Counts::App(tally) = &mut self.counts {
-            app::sight(tally, &self.model, &self.tail.files());
+        let mut counted = self.intake.lines.total() > before.0;
+        counted |= self.counts.forget(now);
+        if let (Counts::App(tally), true) = (&mut self.counts, polled.swept) {
+            counted |= app::sight(tally, &self.model, &self.tail.files());
         }
         self.intake.add(&polled);
+        self.renew_state(counted);
         self.catching_up &= polled.more;
         self.health.note(
             now.elapsed,
@@ -238,6 +245,7 @@ impl Source {
         self.counts.carry_over(&model, &self.tail);
         (self.learned, self.lately) = (Learned::default(), Lately::default());
         self.model = model;
+        self.state.take();
     }
 
     /// It has paths.
@@ -257,11 +265,26 @@ impl Source {
 
     /// Positions and counts of this instant.
     pub fn state(&self) -> State {
-        State {
+        State::clone(&self.shared_state())
+    }
+
+    fn shared_state(&self) -> Arc<State> {
+        let taken = || State {
             files: self.tail.memory(),
             formats: self.formats.clone(),
             intake: self.intake.clone(),
             counts: self.counts.clone(),
+        };
+        Arc::clone(self.state.get_or_init(|| Arc::new(taken())))
+    }
+
+    /// A log that is silent is copied no more, and neither compared nor saved by anybody.
+    fn renew_state(&mut self, counted: bool) {
+        let same = |state: &Arc<State>| {
+            state.intake == self.intake && state.formats == self.formats && state.files == self.tail.memory()
+        };
+        if counted || !self.state.get().is_some_and(same) {
+            self.state.take();
         }
     }
 
@@ -273,7 +296,7 @@ impl Source {
         Snapshot {
             source: self.counts.source(),
             model: Arc::clone(&self.model),
-            state: self.state(),
+            state: self.shared_state(),
             now,
             unread_bytes: files.iter().map(|file| file.unread_bytes).sum(),
             files,
@@ -379,10 +402,15 @@ impl Counts {
         }
     }
 
-    fn forget(&mut self, now: Now) {
+    /// Whether there was something to forget.
+    fn forget(&mut self, now: Now) -> bool {
         match self {
-            Self::Access(tally) => tally.forget(now),
-            Self::App(_) => {}
+            Self::Access(tally) => {
+                let before = tally.upstreams.iter().count();
+                tally.forget(now);
+                tally.upstreams.iter().count() < before
+            }
+            Self::App(_) => false,
         }
     }
 

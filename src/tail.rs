@@ -12,9 +12,12 @@ mod options;
 mod rotated;
 mod siblings;
 pub mod wake;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -29,11 +32,18 @@ use self::identity::{Bookmark, FileId, Position, Role, Stamp};
 pub use self::lines::{Line, Lines};
 use self::open::Blocked;
 use self::rotated::remember;
+use self::writes::{Writes, Written};
 use crate::clock::Now;
 use crate::record::{UnixMillis, closed_set};
 
-/// How often to look at the paths themselves when nothing calls for it.
+/// How often to look at the paths themselves, and at every file, when nothing calls for it.
 pub const SWEEP: Duration = Duration::from_secs(1);
+
+/// While the kernel tells of new names, a sweep is due so many [`SWEEP`]s after the last, more of them with more files.
+const SWEEPS: RangeInclusive<usize> = 2..=4;
+
+/// So many files are worth one of [`SWEEPS`].
+const SWEEP_FILES: usize = 250;
 
 /// How long a renamed file must be quiet, while its successor grows, before it is let go.
 const GRACE: Duration = Duration::from_secs(60);
@@ -113,6 +123,11 @@ pub struct Tail {
     /// Unreadable files found in this sweep.
     complained: usize,
     swept: Option<Duration>,
+    /// Whether somebody is told of new names, and asks for a sweep then.
+    names_are_told: bool,
+    writes: Writes,
+    /// The last pass did not come to every file.
+    passed_over: bool,
     buffer: Vec<u8>,
 }
 
@@ -153,7 +168,7 @@ pub struct Memory {
 pub struct FileStatus {
     /// Where it is.
     #[serde(serialize_with = "identity::lossy")]
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// What we do with it.
     pub state: FileState,
     /// Bytes done with.
@@ -197,6 +212,9 @@ impl Tail {
             over_limit: 0,
             complained: 0,
             swept: None,
+            names_are_told: false,
+            writes: Writes::default(),
+            passed_over: false,
             buffer: vec![],
         }
     }
@@ -225,7 +243,7 @@ impl Tail {
         let sweep = sweep
             || self
                 .swept
-                .is_none_or(|swept| now.elapsed.saturating_sub(swept) >= SWEEP);
+                .is_none_or(|swept| now.elapsed.saturating_sub(swept) >= self.sweep_every());
         if sweep {
             self.sweep(now, &mut polled);
             polled.swept = true;
@@ -247,6 +265,21 @@ impl Tail {
         self.buffer.truncate(CHUNK_BYTES);
         self.buffer.shrink_to(CHUNK_BYTES);
         polled
+    }
+
+    /// How often the paths themselves are looked at.
+    pub fn sweep_every(&self) -> Duration {
+        // What cannot be read may become readable, of which nothing tells.
+        if !self.names_are_told || !self.blocked.is_empty() {
+            return SWEEP;
+        }
+        let sweeps = (self.followers.len() / SWEEP_FILES).clamp(*SWEEPS.start(), *SWEEPS.end());
+        SWEEP * u32::try_from(sweeps).unwrap_or(1)
+    }
+
+    /// Says whether every new name is told, and answered by a pass that sweeps.
+    pub fn set_names_are_told(&mut self, told: bool) {
+        self.names_are_told = told;
     }
 
     /// What is followed.
@@ -291,18 +324,18 @@ impl Tail {
             position: follower.position.offset,
             size: follower.size(),
             unread_bytes: follower.unread_bytes(),
-            ..FileStatus::new(&follower.path, state(follower))
+            ..FileStatus::new(Arc::clone(&follower.path), state(follower))
         });
         let blocked = self.blocked.iter().map(|(path, blocked)| FileStatus {
             unread_bytes: blocked.unread_bytes(),
             size: blocked.size,
             problem: Some(blocked.problem.clone()),
-            ..FileStatus::new(path, FileState::Unreadable)
+            ..FileStatus::new(path.as_path(), FileState::Unreadable)
         });
         let discarded = self
             .discarded
             .iter()
-            .map(|path| FileStatus::new(path, FileState::Discarded));
+            .map(|path| FileStatus::new(path.as_path(), FileState::Discarded));
         let missing = self.patterns.iter().filter(|pattern| pattern.said_missing);
         let missing = missing.map(|pattern| FileStatus::new(Path::new(pattern.as_str()), FileState::Missing));
         following.chain(blocked).chain(discarded).chain(missing).collect()
@@ -316,8 +349,8 @@ impl Tail {
 
     /// Whether the lines of a file at this path are being read.
     pub fn is_followed(&self, path: &Path) -> bool {
-        self.followers.iter().any(|follower| follower.path == path)
-            || self.archives.iter().any(|archive| archive.path == path)
+        self.followers.iter().any(|follower| *follower.path == *path)
+            || self.archives.iter().any(|archive| *archive.path == *path)
     }
 
     /// How many files, paths or patterns are in `state`.
@@ -344,13 +377,16 @@ impl Tail {
         let ids = by_id(&found);
         for follower in &mut self.followers {
             if let Some(path) = ids.get(&follower.position.id) {
-                if follower.path != *path {
-                    follower.path = path.to_path_buf();
+                if *follower.path != **path {
+                    follower.path = (*path).into();
                 }
                 follower.retired = false;
+                if let Some(Found::File(metadata)) = found.get(*path) {
+                    follower.note_stamp(Stamp::from(metadata));
+                }
                 continue;
             }
-            let seen = match found.get(&follower.path) {
+            let seen = match found.get(&*follower.path) {
                 Some(Found::File(metadata)) => AtPath::File(FileId::from(metadata)),
                 Some(Found::Discarded) => AtPath::Discarded,
                 _ => AtPath::Nothing,
@@ -423,19 +459,27 @@ impl Tail {
     fn read(&mut self, now: Now, polled: &mut Polled, sink: Sink<'_>) -> bool {
         let budget = PASS_BYTES / self.followers.len().max(1) as u64;
         let mut cut = vec![];
+        let noted = self.writes.take(self.followers.len());
+        let passed_over = std::mem::take(&mut self.passed_over);
+        let written = if passed_over { Written::Unknown } else { noted };
+        let swept = polled.swept;
         // Retired files first: their lines are older.
         self.followers.sort_by_key(|follower| !follower.retired);
         for follower in &mut self.followers {
             // What is live waits until what is older is read.
             if polled.more && !follower.retired {
+                self.passed_over = true;
                 break;
             }
+            if follower.is_untouched(&written, swept, now.elapsed) {
+                continue;
+            }
+            follower.watch(&mut self.writes);
             let limit = self.options.line_bytes;
-            let path = std::mem::take(&mut follower.path);
+            let path = Arc::clone(&follower.path);
             let turn = follower.read(&mut self.buffer, limit, budget, now.elapsed, &mut |lines| {
                 sink(&path, lines)
             });
-            follower.path = path;
             let problem = turn.as_ref().err().map(ToString::to_string);
             if problem.is_some() && problem != follower.problem {
                 warn!(path = %follower.path.display(), problem, "failed to read; trying again every second");
@@ -444,7 +488,7 @@ impl Tail {
             let turn = turn.unwrap_or_default();
             polled.add(&turn);
             cut.extend(turn.cut.into_iter().map(|(position, stamp)| Bookmark {
-                path: follower.path.clone(),
+                path: Arc::clone(&follower.path),
                 position: Position {
                     id: FileId::GONE,
                     ..position
@@ -468,22 +512,22 @@ impl Tail {
         if !self.followers.iter().any(|follower| follower.retired) {
             return;
         }
-        let growing: BTreeSet<PathBuf> = self
+        let growing: BTreeSet<Arc<Path>> = self
             .followers
             .iter()
             .filter(|f| !f.retired && f.size() > 0)
-            .map(|f| f.path.clone())
+            .map(|f| Arc::clone(&f.path))
             .collect();
         let discarded = self.discarded.clone();
         let done = |f: &Follower| {
             f.retired
                 && now.elapsed.saturating_sub(f.last_news) >= GRACE
                 && f.unread_bytes() == 0
-                && (growing.contains(&f.path) || discarded.contains(&f.path))
+                && (growing.contains(&f.path) || discarded.contains(&*f.path))
         };
         let limit = self.options.line_bytes;
         for mut follower in self.followers.extract_if(.., |follower| done(follower)) {
-            let path = std::mem::take(&mut follower.path);
+            let path = Arc::clone(&follower.path);
             if let Err(error) = follower.finish(limit, &mut |lines| sink(&path, lines)) {
                 warn!(path = %path.display(), %error, "failed to read the end of a rotated file");
                 polled.lost_bytes += follower.size().saturating_sub(follower.position.offset);
@@ -524,9 +568,9 @@ impl Polled {
 }
 
 impl FileStatus {
-    fn new(path: &Path, state: FileState) -> Self {
+    fn new(path: impl Into<Arc<Path>>, state: FileState) -> Self {
         Self {
-            path: path.to_owned(),
+            path: path.into(),
             state,
             position: 0,
             size: 0,

@@ -1,4 +1,4 @@
-//! When to save: before a scrape's answer, about once a second, and at the end. A thread of its own, so that a slow disk
+//! When to save: before a scrape's answer, every few seconds, and at the end. A thread of its own, so that a slow disk
 //! holds up neither reading nor HTTP.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -18,11 +18,15 @@ use crate::ingest::{self, Handle};
 use crate::record::UnixMillis;
 use crate::source::State;
 
-/// How often to save between scrapes: what a start after `kill -9` reads again.
-const EVERY: Duration = Duration::from_secs(1);
+/// How often to save between scrapes: what a start after `kill -9` reads again. A save is cheap for us, but to replace a
+/// file makes ext4 bring it to the disk at once.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// The same at the start: gigabytes may be read in the time of [`EVERY`], and who is killed over and over must get ahead.
+const EVERY_AT_START: Duration = Duration::from_secs(1);
 
 /// How often to see whether there is something to save, after there was nothing.
-const EVERY_IDLE: Duration = Duration::from_secs(5);
+const EVERY_IDLE: Duration = Duration::from_secs(15);
 
 /// How often the checkpoint is brought to the disk: what a loss of power may cost.
 const SYNC_EVERY: Duration = Duration::from_secs(15);
@@ -140,7 +144,7 @@ struct Worker {
     clock: Clock,
     report: Arc<Report>,
     /// What was saved last.
-    saved: Vec<State>,
+    saved: Vec<Arc<State>>,
     synced: Duration,
     /// Something was saved since the last sync.
     unsynced: bool,
@@ -149,7 +153,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, requests: &Receiver<Request>) {
-        let mut every = EVERY;
+        let mut every = EVERY_AT_START;
         loop {
             let mut waiting = vec![];
             let mut stop = match requests.recv_timeout(every) {
@@ -167,7 +171,7 @@ impl Worker {
                     Request::Stop => stop = true,
                 }
             }
-            every = if self.save(stop) { EVERY } else { EVERY_IDLE };
+            every = self.save(stop);
             for reply in waiting {
                 // Who asked may have given up.
                 let _ = reply.send(());
@@ -179,18 +183,18 @@ impl Worker {
         }
     }
 
-    /// False where there was nothing to save.
-    fn save(&mut self, clean: bool) -> bool {
+    /// How long nothing need be saved now, unless asked for.
+    fn save(&mut self, clean: bool) -> Duration {
         let snapshots = ingest::snapshots(&self.sources);
-        let changed = snapshots.len() != self.saved.len()
-            || snapshots
-                .iter()
-                .zip(&self.saved)
-                .any(|(snapshot, saved)| snapshot.state != *saved);
-        if !changed && !clean {
-            return false;
+        let states: Vec<_> = snapshots
+            .iter()
+            .map(|snapshot| Arc::clone(&snapshot.state))
+            .collect();
+        let same = |(state, saved)| Arc::ptr_eq(state, saved);
+        let unchanged = states.len() == self.saved.len() && states.iter().zip(&self.saved).all(same);
+        if unchanged && !clean {
+            return if self.unsynced { EVERY } else { EVERY_IDLE };
         }
-        let states: Vec<State> = snapshots.iter().map(|snapshot| snapshot.state.clone()).collect();
         let now = self.clock.now().unix;
         let result = self.store.save(&states, clean, now);
         if result.is_ok() {
@@ -199,7 +203,11 @@ impl Worker {
             self.report.saved.store(now, Ordering::Relaxed);
         }
         self.report.note(&result);
-        true
+        if snapshots.iter().any(|snapshot| snapshot.catching_up) {
+            EVERY_AT_START
+        } else {
+            EVERY
+        }
     }
 
     /// In a thread of its own: fsync may take seconds, and a scrape waits for the next save.
@@ -227,5 +235,57 @@ impl Worker {
         if let Err(error) = self.store.sync() {
             self.report.note(&Err(error));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::config::{Config, Overrides};
+    use crate::model::Model;
+    use crate::source::Source;
+    use crate::tail::ReadFrom;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    const LINE: &[u8] = b"{\"request\":\"GET /config HTTP/1.1\",\"status\":200}\n";
+
+    #[tokio::test]
+    async fn what_has_not_changed_is_not_saved_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("access.log");
+        fs::write(&log, LINE).unwrap();
+        let overrides = Overrides {
+            access: vec![log.to_str().unwrap().to_owned()],
+            ..Overrides::default()
+        };
+        let model = Model::new(Config::load(None, &overrides).unwrap()).unwrap();
+        let clock = Clock::start();
+        let source = Source::access(Arc::new(model), ReadFrom::Beginning);
+        let (handle, reading) = ingest::start(source, clock).unwrap();
+        let disk = Directory::open(&dir.path().join("state")).unwrap();
+        let (store, _) = Store::open(disk.clone(), "boot".into(), 0);
+        let (saver, saving) = Saver::start(store, disk, vec![handle.clone()], clock).unwrap();
+
+        // A save makes another file.
+        let saved = async || {
+            handle.fresh(PATIENCE).await;
+            assert!(saver.save(PATIENCE).await);
+            fs::metadata(dir.path().join("state/checkpoint")).unwrap().ino()
+        };
+        let first = saved().await;
+        assert_eq!(saved().await, first);
+        let mut file = OpenOptions::new().append(true).open(&log).unwrap();
+        file.write_all(LINE).unwrap();
+        assert_ne!(saved().await, first);
+
+        handle.stop();
+        saver.stop();
+        let ended = tokio::task::spawn_blocking(|| (reading.join(), saving.join()));
+        assert!(matches!(ended.await, Ok((Ok(()), Ok(())))));
     }
 }

@@ -320,7 +320,7 @@ proptest! {
     #[test]
     fn any_bytes_are_refused_or_read(bytes: Vec<u8>, cut: prop::sample::Index) {
         let _ = Document::decode(&bytes);
-        let whole = Document { boot_id: "b".into(), clean: true, saved: 1, sources: vec![] }.encode().unwrap();
+        let whole = Document { boot_id: "b", clean: true, saved: 1, sources: Vec::<State>::new() }.encode().unwrap();
         prop_assert!(Document::decode(&whole).is_ok());
         let cut = &whole[..cut.index(whole.len())];
         prop_assert!(Document::decode(cut).is_err());

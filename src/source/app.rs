@@ -9,11 +9,14 @@ use crate::model::Model;
 use crate::tail::{FileState, FileStatus};
 use crate::tally::{AppTally, Sighting};
 
-/// Makes the series of every directory with a file we follow, so that they are there before they are counted up.
-pub(super) fn sight(tally: &mut AppTally, model: &Model, files: &[FileStatus]) {
+/// Makes the series of every directory with a file we follow, so that they are there before they are counted up. Whether
+/// one is new.
+pub(super) fn sight(tally: &mut AppTally, model: &Model, files: &[FileStatus]) -> bool {
+    let before = tally.logs().len();
     for file in files.iter().filter(|file| file.state == FileState::Following) {
         log_of(tally, model, &file.path);
     }
+    tally.logs().len() > before
 }
 
 /// The index of a file's log, valid until the next call. A directory that is new is spoken of once.

@@ -1,6 +1,7 @@
 //! How each file of a source is written, where that is decided from its lines.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -22,7 +23,7 @@ pub struct Formats {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct FileFormat {
     #[serde(serialize_with = "tail::lossy")]
-    path: PathBuf,
+    path: Arc<Path>,
     detection: Detection,
     /// What the log was told last.
     #[serde(skip)]
@@ -32,11 +33,8 @@ struct FileFormat {
 /// Equal where the same is known.
 impl PartialEq for Formats {
     fn eq(&self, other: &Self) -> bool {
-        let known = |formats: &'_ Self| -> Vec<_> {
-            let files = formats.files.iter();
-            files.map(|file| (file.path.clone(), file.detection)).collect()
-        };
-        known(self) == known(other)
+        let known = |file: &FileFormat| (Arc::clone(&file.path), file.detection);
+        self.files.iter().map(known).eq(other.files.iter().map(known))
     }
 }
 
@@ -50,14 +48,17 @@ impl Formats {
     /// The same, to be read with and to learn more.
     pub(super) fn of(&mut self, path: &Path) -> &mut Detection {
         if !self.files.get(self.current).is_some_and(|file| file.is_at(path)) {
-            self.current = self
-                .files
-                .iter()
-                .position(|file| file.is_at(path))
-                .unwrap_or_else(|| {
+            // The next one is most often not far behind.
+            let from = self.current.min(self.files.len());
+            let (before, behind) = self.files.split_at(from);
+            let mut around = behind.iter().chain(before);
+            self.current = match around.position(|file| file.is_at(path)) {
+                Some(distance) => (from + distance) % self.files.len(),
+                None => {
                     self.files.push(FileFormat::new(path));
                     self.files.len() - 1
-                });
+                }
+            };
         }
         &mut self.files[self.current].detection
     }
@@ -91,7 +92,7 @@ impl Formats {
 impl FileFormat {
     fn new(path: &Path) -> Self {
         Self {
-            path: path.to_owned(),
+            path: path.into(),
             detection: Detection::default(),
             said: (None, false),
         }

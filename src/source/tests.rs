@@ -247,3 +247,35 @@ fn what_is_gone_makes_the_numbers_incomplete() {
     assert_eq!(source.snapshot(now(9), 0).is_complete(now(9)), Some(false));
     assert_eq!(source.snapshot(now(609), 0).is_complete(now(609)), Some(true));
 }
+
+#[test]
+fn a_state_is_the_same_until_something_in_it_changes() {
+    let (mut access, dir) = run(&[LINE, b"\n"]);
+    let state = |access: &Source| access.snapshot(now(20), 0).state;
+    let taken = state(&access);
+    access.pass(now(10), true);
+    assert!(Arc::ptr_eq(&taken, &state(&access)));
+
+    let append = |bytes: &[u8]| {
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(dir.path().join("access.log"))
+            .unwrap();
+        file.write_all(bytes).unwrap();
+    };
+    let mut before = taken;
+    let mut changes = |access: &mut Source, what: &str| {
+        access.pass(now(11), true);
+        assert!(!Arc::ptr_eq(&before, &state(access)), "{what}");
+        before = state(access);
+        access.pass(now(12), true);
+        assert!(Arc::ptr_eq(&before, &state(access)), "after {what}");
+    };
+    append(LINE);
+    changes(&mut access, "half a line");
+    append(b"\n");
+    changes(&mut access, "a line");
+    fs::rename(dir.path().join("access.log"), dir.path().join("access.log.1")).unwrap();
+    fs::write(dir.path().join("access.log"), LINE).unwrap();
+    changes(&mut access, "a rotation");
+}

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
@@ -20,7 +20,7 @@ const STEP_BYTES: usize = 256 * 1024;
 /// A compressed file and our position in what it holds.
 pub(super) struct Archive {
     /// The path its content was followed under.
-    pub(super) path: PathBuf,
+    pub(super) path: Arc<Path>,
     /// Where it is itself.
     pub(super) file: PathBuf,
     /// Offsets are those of the decompressed content.
@@ -54,12 +54,17 @@ impl Archive {
     ///
     /// # Errors
     /// Those of reading; [`ErrorKind::UnexpectedEof`] where it is still being written.
-    pub(super) fn open(path: PathBuf, file: PathBuf, compression: Compression) -> io::Result<Self> {
+    pub(super) fn open(path: Arc<Path>, file: PathBuf, compression: Compression) -> io::Result<Self> {
         let handle = Arc::new(File::open(&file)?);
         Self::begin(path, file, handle, compression)
     }
 
-    fn begin(path: PathBuf, file: PathBuf, handle: Arc<File>, compression: Compression) -> io::Result<Self> {
+    fn begin(
+        path: Arc<Path>,
+        file: PathBuf,
+        handle: Arc<File>,
+        compression: Compression,
+    ) -> io::Result<Self> {
         let metadata = handle.metadata()?;
         let stated_size = (compression == Compression::Gzip)
             .then(|| stated_size(&handle, metadata.len()))
@@ -126,7 +131,7 @@ impl Archive {
         let handle = Arc::clone(&self.handle);
         (&*handle).rewind()?;
         *self = Self::begin(
-            std::mem::take(&mut self.path),
+            Arc::clone(&self.path),
             std::mem::take(&mut self.file),
             handle,
             self.compression,
@@ -175,7 +180,7 @@ impl Archive {
     /// What to remember of it.
     pub(super) fn bookmark(&self, role: Role) -> Bookmark {
         Bookmark {
-            path: self.path.clone(),
+            path: Arc::clone(&self.path),
             position: self.position,
             stamp: self.stamp,
             role,

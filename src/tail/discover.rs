@@ -60,10 +60,10 @@ impl Pattern {
     /// What matches, in order of names.
     pub fn find(&self) -> Vec<(PathBuf, Found)> {
         if !has_wildcard(&self.text) {
-            return look(Path::new(&self.text)).into_iter().collect();
+            return look(PathBuf::from(&self.text)).into_iter().collect();
         }
         let entry = |entry: Entry| match entry {
-            Ok(path) => look(&path),
+            Ok(path) => look(path),
             Err((path, error)) => Some((path, Found::Unreadable(error))),
         };
         expand(&self.text).into_iter().filter_map(entry).collect()
@@ -189,15 +189,15 @@ fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-fn look(path: &Path) -> Option<(PathBuf, Found)> {
-    let found = match fs::metadata(path) {
+fn look(path: PathBuf) -> Option<(PathBuf, Found)> {
+    let found = match fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() => Found::File(metadata),
         Ok(metadata) if is_null(&metadata) => Found::Discarded,
         Ok(_) => Found::Unreadable(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
         Err(error) if is_absent(&error) => return None,
         Err(error) => Found::Unreadable(error),
     };
-    Some((path.to_owned(), found))
+    Some((path, found))
 }
 
 fn is_null(metadata: &Metadata) -> bool {

@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::decide::{Content, is_same_content};
@@ -11,6 +12,7 @@ use super::identity::{
     BEFORE_BYTES, Bookmark, FileId, Fingerprint, HEAD_BYTES, Position, Role, Stamp, read_full, read_head,
 };
 use super::lines::{Line, Lines, split};
+use super::writes::{Watch, Writes, Written};
 
 /// Bytes asked for at once: large enough that a read costs nothing beside the decoding, small enough to stay in
 /// the cache.
@@ -26,7 +28,7 @@ fn leading_zeros(bytes: &[u8]) -> usize {
 #[derive(Debug)]
 pub struct Follower {
     /// Where the file was last seen.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Where we are.
     pub position: Position,
     /// Another file stands at `path` by now.
@@ -36,6 +38,10 @@ pub struct Follower {
     /// When the file last had something new, by the clock's `elapsed`.
     pub last_news: Duration,
     file: File,
+    /// What tells that it was written to.
+    watch: Option<Watch>,
+    /// The sweep of this pass found it as it was at the last look.
+    swept_same: bool,
     /// Size and modification time at the last look.
     stamp: Stamp,
     read_to: u64,
@@ -65,7 +71,7 @@ enum Chunk {
 
 impl Follower {
     /// Follows `file` from `position`.
-    pub fn new(path: PathBuf, file: File, position: Position, now: Duration) -> Self {
+    pub fn new(path: Arc<Path>, file: File, position: Position, now: Duration) -> Self {
         let stamp = Stamp {
             size: position.offset,
             modified: (0, 0),
@@ -78,9 +84,36 @@ impl Follower {
             problem: None,
             last_news: now,
             file,
+            watch: None,
+            swept_same: false,
             stamp,
             read_to,
             caught_up: now,
+        }
+    }
+
+    /// Notes what this file's path showed in the sweep of this pass.
+    pub(super) fn note_stamp(&mut self, stamp: Stamp) {
+        self.swept_same = stamp == self.stamp;
+    }
+
+    /// Whether it need not be looked at: all of it is read, no write was noted since, and, in a pass that swept, its path
+    /// showed the same as before.
+    pub(super) fn is_untouched(&mut self, written: &Written, swept: bool, now: Duration) -> bool {
+        let seen = std::mem::take(&mut self.swept_same) || !swept;
+        let read = self.problem.is_none() && self.unread_bytes() == 0;
+        let told = self.watch.as_ref().is_some_and(|watch| !written.may_be(watch));
+        let untouched = seen && read && told;
+        if untouched {
+            self.caught_up = now;
+        }
+        untouched
+    }
+
+    /// Has later writes noted, where that is done at all.
+    pub(super) fn watch(&mut self, writes: &mut Writes) {
+        if self.watch.is_none() {
+            self.watch = writes.watch(&self.file);
         }
     }
 
@@ -178,7 +211,7 @@ impl Follower {
     pub fn bookmark(&self) -> Bookmark {
         let role = if self.retired { Role::Rotated } else { Role::Live };
         Bookmark {
-            path: self.path.clone(),
+            path: Arc::clone(&self.path),
             position: self.position,
             stamp: Stamp {
                 size: self.stamp.size.max(self.read_to),

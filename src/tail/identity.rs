@@ -4,7 +4,8 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
@@ -103,7 +104,7 @@ impl Position {
 pub struct Bookmark {
     /// The path it was followed under.
     #[serde(serialize_with = "lossy")]
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Where we were.
     pub position: Position,
     /// The file when it was noted; the compressed one, where it is one.

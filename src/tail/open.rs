@@ -133,7 +133,7 @@ impl Tail {
         self.blocked.remove(path);
         info!(path = %path.display(), position = position.offset, "following");
         self.followers
-            .push(Follower::new(path.to_owned(), file, position, now));
+            .push(Follower::new(path.into(), file, position, now));
         Ok(())
     }
 
@@ -178,7 +178,7 @@ impl Tail {
             remember(
                 &mut self.known,
                 Bookmark {
-                    path: path.to_owned(),
+                    path: path.into(),
                     position,
                     stamp,
                     role: Role::Done,

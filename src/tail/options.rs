@@ -1,7 +1,8 @@
 //! Other paths while we run, or since the last start: what is followed then, and what is let go.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use tracing::info;
 
@@ -61,12 +62,12 @@ impl Tail {
         let found: BTreeMap<_, _> = self.patterns.iter().flat_map(Pattern::find).collect();
         let names = by_id(&found);
         let live = self.followers.iter().filter(|follower| !follower.retired);
-        let renamed: HashMap<PathBuf, PathBuf> = live
+        let renamed: HashMap<Arc<Path>, Arc<Path>> = live
             .filter(|follower| !self.is_wanted(&follower.path))
             .filter_map(|follower| {
                 Some((
-                    follower.path.clone(),
-                    names.get(&follower.position.id)?.to_path_buf(),
+                    Arc::clone(&follower.path),
+                    (*names.get(&follower.position.id)?).into(),
                 ))
             })
             .collect();
@@ -75,7 +76,7 @@ impl Tail {
         let known = self.known.iter_mut().map(|bookmark| &mut bookmark.path);
         for path in followers.chain(archives).chain(known) {
             if let Some(name) = renamed.get(path) {
-                path.clone_from(name);
+                *path = Arc::clone(name);
             }
         }
     }

@@ -97,7 +97,7 @@ impl Tail {
             return;
         }
         for bookmark in &mut self.known {
-            let waits = bookmark.role == Role::Done || self.blocked.contains_key(&bookmark.path);
+            let waits = bookmark.role == Role::Done || self.blocked.contains_key(&*bookmark.path);
             let lost = bookmark.stamp.size.saturating_sub(bookmark.position.offset);
             if waits {
                 continue;
@@ -222,7 +222,7 @@ impl Tail {
                 remember(
                     &mut self.known,
                     Bookmark {
-                        path: path.to_owned(),
+                        path: path.into(),
                         position,
                         stamp,
                         role: Role::Done,
@@ -233,7 +233,7 @@ impl Tail {
             None => Position::beginning(&file, id)?,
         };
         info!(path = %sibling.path.display(), position = position.offset, "reading a rotated file");
-        let mut follower = Follower::new(path.to_owned(), file, position, now.elapsed);
+        let mut follower = Follower::new(path.into(), file, position, now.elapsed);
         follower.retired = true;
         self.followers.push(follower);
         Ok(())
@@ -245,7 +245,7 @@ impl Tail {
         sibling: &Sibling,
         compression: Compression,
     ) -> io::Result<()> {
-        let mut archive = Archive::open(path.to_owned(), sibling.path.clone(), compression)?;
+        let mut archive = Archive::open(path.into(), sibling.path.clone(), compression)?;
         sibling.must_be(archive.position.id)?;
         let mut known = self.find_archived(&archive, Expected::Only);
         if known.is_none() {

@@ -87,16 +87,25 @@ impl Bench {
         self.pass_while(|_| {})
     }
 
+    /// One pass between two sweeps.
+    fn look(&mut self) -> Vec<String> {
+        self.pass_at(SWEEP / 100, false, |_| {})
+    }
+
     /// One pass, at each of whose lines something happens in the directory.
-    fn pass_while(&mut self, mut happens: impl FnMut(&Path)) -> Vec<String> {
-        self.now += SWEEP;
+    fn pass_while(&mut self, happens: impl FnMut(&Path)) -> Vec<String> {
+        self.pass_at(SWEEP, true, happens)
+    }
+
+    fn pass_at(&mut self, later: Duration, sweep: bool, mut happens: impl FnMut(&Path)) -> Vec<String> {
+        self.now += later;
         let mut lines = vec![];
         let now = Now {
             elapsed: self.now,
             ..Clock::start().now()
         };
         let dir = self.dir.path();
-        self.last = self.tail.poll(now, true, &mut |_, given| {
+        self.last = self.tail.poll(now, sweep, &mut |_, given| {
             for line in given {
                 happens(dir);
                 lines.push(match line {
@@ -132,6 +141,35 @@ fn gzip(path: &Path) {
 }
 
 const NOTHING: [&str; 0] = [];
+
+#[test]
+fn of_many_files_those_written_to_are_read_between_sweeps() {
+    let mut bench = Bench::new("*.log", ReadFrom::Beginning);
+    for name in ["a.log", "b.log", "c.log"] {
+        bench.append(name, &format!("{name} 1\n"));
+    }
+    assert_eq!(bench.poll(), ["a.log 1", "b.log 1", "c.log 1"]);
+
+    bench.append("b.log", "b.log 2\nhalf ");
+    assert_eq!(bench.look(), ["b.log 2"]);
+    bench.append("b.log", "a line\n");
+    assert_eq!(bench.look(), ["half a line"]);
+    fs::write(bench.at("a.log"), "anew\n").unwrap();
+    bench.rename("c.log", "c.log.1");
+    bench.append("c.log.1", "late\n");
+    assert_eq!(bench.look(), ["anew", "late"]);
+    assert!(!bench.last.swept);
+
+    let written = bench.tail.writes.take(3);
+    let now = bench.now;
+    assert!(
+        bench
+            .tail
+            .followers
+            .iter_mut()
+            .all(|held| held.is_untouched(&written, false, now))
+    );
+}
 
 #[test]
 fn what_was_there_is_old_and_what_comes_is_new() {
