@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 
 /// What the file holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Document {
+pub(super) struct Document<S = State> {
     /// The run of the machine it was written in.
     pub(super) boot_id: String,
     /// Written at an orderly exit: nothing was shown after it.
@@ -29,7 +29,7 @@ pub(super) struct Document {
     /// When it was written.
     pub(super) saved: UnixMillis,
     /// The sources, each of one instant.
-    pub(super) sources: Vec<State>,
+    pub(super) sources: Vec<S>,
 }
 
 /// Why a file is of no use.
@@ -42,11 +42,13 @@ pub(crate) enum Unreadable {
     Content(String),
 }
 
-impl Document {
+impl<S: Serialize> Document<S> {
     pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
         Ok(seal(MAGIC, VERSION, &serde_json::to_vec(self)?))
     }
+}
 
+impl Document {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let body = unseal(MAGIC, VERSION, bytes)?;
         serde_json::from_slice(body).map_err(|error| Unreadable::Content(error.to_string()))

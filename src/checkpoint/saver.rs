@@ -16,7 +16,7 @@ use super::{Store, sync};
 use crate::clock::Clock;
 use crate::ingest::{self, Handle};
 use crate::record::UnixMillis;
-use crate::source::State;
+use crate::source::{Snapshot, State};
 
 /// How often to save between scrapes: what a start after `kill -9` reads again.
 const EVERY: Duration = Duration::from_secs(1);
@@ -140,7 +140,7 @@ struct Worker {
     clock: Clock,
     report: Arc<Report>,
     /// What was saved last.
-    saved: Vec<State>,
+    saved: Vec<Arc<Snapshot>>,
     synced: Duration,
     /// Something was saved since the last sync.
     unsynced: bool,
@@ -182,19 +182,18 @@ impl Worker {
     /// False where there was nothing to save.
     fn save(&mut self, clean: bool) -> bool {
         let snapshots = ingest::snapshots(&self.sources);
-        let changed = snapshots.len() != self.saved.len()
-            || snapshots
-                .iter()
-                .zip(&self.saved)
-                .any(|(snapshot, saved)| snapshot.state != *saved);
+        let differs = |(snapshot, saved): (&Arc<Snapshot>, &Arc<Snapshot>)| {
+            !Arc::ptr_eq(snapshot, saved) && snapshot.state != saved.state
+        };
+        let changed = snapshots.len() != self.saved.len() || snapshots.iter().zip(&self.saved).any(differs);
         if !changed && !clean {
             return false;
         }
-        let states: Vec<State> = snapshots.iter().map(|snapshot| snapshot.state.clone()).collect();
+        let states: Vec<&State> = snapshots.iter().map(|snapshot| &snapshot.state).collect();
         let now = self.clock.now().unix;
         let result = self.store.save(&states, clean, now);
         if result.is_ok() {
-            self.saved = states;
+            self.saved = snapshots;
             self.unsynced = true;
             self.report.saved.store(now, Ordering::Relaxed);
         }
@@ -210,6 +209,9 @@ impl Worker {
             return;
         }
         (self.synced, self.unsynced) = (now, false);
+        if let Err(error) = self.store.keep() {
+            return self.report.note(&Err(error));
+        }
         let (mut disk, report) = (self.disk.clone(), Arc::clone(&self.report));
         let work = move || {
             if let Err(error) = sync(&mut disk) {
