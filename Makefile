@@ -5,7 +5,7 @@
 # make fleet   how long the rules of FLEET_NODES (200) nodes on one Prometheus take
 # make fuzz    every fuzz target for FUZZ_SECONDS (five minutes) each, on from the kept corpus
 # make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
-# make bench   cost of a line in each format, and beside mawk, mtail and wc
+# make bench   cost of a line in each format, and beside mawk, mtail and wc; of a scrape, and memory
 # make deb     build the Debian package
 # make deploy-test  install it in a Debian tree under systemd, by hand and by Ansible (as root)
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
@@ -137,6 +137,8 @@ tailing:
 bench: setup
 	@command -v mtail > /dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mtail
 	cargo bench --locked --bench table
+	cargo build --locked --release
+	cargo bench --locked --bench scrape -- target/release/bingo-exporter
 
 run:
 	@cargo run --locked --release -- $(ARGS)
