@@ -5,8 +5,8 @@
 # make fleet   how long the rules of FLEET_NODES (200) nodes on one Prometheus take
 # make fuzz    every fuzz target for FUZZ_SECONDS (five minutes) each, on from the kept corpus
 # make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
-# make bench   cost of a line in each format, and beside mawk, mtail and wc, as the README's section; each stage by itself
-#              with cargo bench --bench stages
+# make bench   cost of a line in each format, and beside mawk, mtail and wc, as the README's section; of a scrape, and memory;
+#              each stage by itself with cargo bench --bench stages
 # make cost    processor, wake-ups and memory of a running exporter: idle, at 120 and 10,000 lines/s, with a thousand files
 # make deb     build the Debian package
 # make deploy-test  install it in a Debian tree under systemd, by hand and by Ansible (as root)
@@ -139,6 +139,8 @@ tailing:
 bench: setup
 	@command -v mtail > /dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mtail
 	cargo bench --locked --bench table
+	cargo build --locked --release
+	cargo bench --locked --bench scrape -- target/release/bingo-exporter
 
 cost:
 	@cargo build --locked --release

@@ -8,6 +8,7 @@
 //! | file | |
 //! |---|---|
 //! | `checkpoint` | the newest, replaced by rename |
+//! | `checkpoint.new` | the one before it, or half of the next one; never read |
 //! | `checkpoint.previous` | the last one that is known to be on the disk |
 //! | `history` | see [`crate::history`]; not needed to go on |
 //! | `lock` | locked while in use; its first byte is `1` while saving fails |
@@ -31,6 +32,7 @@ use crate::source::State;
 const CHECKPOINT: &str = "checkpoint";
 const PREVIOUS: &str = "checkpoint.previous";
 const TEMPORARY: &str = "checkpoint.new";
+const KEPT: &str = "checkpoint.synced";
 
 /// What a state directory held.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -79,7 +81,7 @@ impl<D: Disk> Store<D> {
         };
         let saved = document.encode().and_then(|bytes| {
             self.disk.write(TEMPORARY, &bytes)?;
-            self.disk.rename(TEMPORARY, CHECKPOINT)
+            self.disk.replace(TEMPORARY, CHECKPOINT)
         });
         let failed = saved.is_err();
         if failed != self.flagged {
@@ -99,12 +101,23 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// Those of the disk.
     pub fn sync(&mut self) -> io::Result<()> {
+        self.keep()?;
         sync(&mut self.disk)
+    }
+
+    /// Takes hold of the newest checkpoint for [`sync`]: no save writes over it.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn keep(&mut self) -> io::Result<()> {
+        // A leftover of a crash; that there is none is the ordinary case.
+        let _ = self.disk.remove(KEPT);
+        self.disk.link(CHECKPOINT, KEPT)
     }
 
     fn load(&mut self, now: UnixMillis) -> Restored {
         let newest = self.read(CHECKPOINT, now);
-        if let Ok(Some(document)) = newest {
+        if let Ok(Some(mut document)) = newest {
             let same_boot = document.boot_id == self.boot_id;
             let with_counts = !self.flagged && (same_boot || document.clean);
             if with_counts {
@@ -122,6 +135,11 @@ impl<D: Disk> Store<D> {
             }
             if !same_boot && !document.clean {
                 warn!("lines of the last seconds before the machine went down may be counted twice");
+                // What reached the disk of a checkpoint that is written over may be older than what was synced.
+                document = match self.read(PREVIOUS, now) {
+                    Ok(Some(previous)) if previous.saved > document.saved => previous,
+                    _ => document,
+                };
             }
             return Restored {
                 states: document.sources,
@@ -185,17 +203,13 @@ impl<D: Disk> Store<D> {
     }
 }
 
-/// See [`Store::sync`]; apart from it, so that a slow disk holds up nobody.
+/// See [`Store::sync`]; apart from it, so that a slow disk holds up nobody. After [`Store::keep`].
 ///
 /// # Errors
 /// Those of the disk.
 pub fn sync(disk: &mut impl Disk) -> io::Result<()> {
-    const LINK: &str = "checkpoint.synced";
-    // A leftover of a crash; that there is none is the ordinary case.
-    let _ = disk.remove(LINK);
-    disk.link(CHECKPOINT, LINK)?;
-    disk.sync(LINK)?;
-    disk.rename(LINK, PREVIOUS)?;
+    disk.sync(KEPT)?;
+    disk.rename(KEPT, PREVIOUS)?;
     disk.sync_directory()
 }
 

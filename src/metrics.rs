@@ -4,19 +4,20 @@ mod app;
 mod exemplars;
 mod exporter;
 mod http;
+mod labels;
 pub mod promql;
 
 use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, MetricEncoder,
-};
+use prometheus_client::encoding::text::{encode, encode_registry};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 pub use self::exporter::Own;
+use self::labels::{Labels, Text};
 use crate::clock::Now;
 use crate::record::{Nanos, UnixMillis};
 use crate::source::Snapshot;
@@ -36,16 +37,24 @@ pub struct Scrape {
 }
 
 impl Scrape {
-    /// OpenMetrics 1.0 text. While a source is catching up, or could not be saved in time, only what is about
-    /// the exporter: a count that is half done would show as a jump, one that is taken back as a reset.
+    /// Classic text (0.0.4). While a source is catching up, or could not be saved in time, only what is about the
+    /// exporter: a count that is half done would show as a jump, one that is taken back as a reset.
+    ///
+    /// # Errors
+    /// None but those of writing to memory.
+    pub fn classic(self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry(Form::Classic))?;
+        Ok(text)
+    }
+
+    /// The same as OpenMetrics 1.0 text.
     ///
     /// # Errors
     /// None but those of writing to memory.
     pub fn openmetrics(self) -> Result<String, fmt::Error> {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(self));
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &registry)?;
+        encode(&mut text, &self.registry(Form::OpenMetrics))?;
         Ok(text)
     }
 
@@ -65,16 +74,38 @@ impl Scrape {
         Ok(exemplars::attach(text, http::BUCKETS, &exemplars))
     }
 
+    fn registry(self, form: Form) -> Registry {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Written { scrape: self, form }));
+        registry
+    }
+
     fn is_catching_up(&self) -> bool {
         self.sources.iter().any(|source| source.catching_up)
     }
 }
 
-impl Collector for Scrape {
+/// A form of text. They differ in that classic metadata know a counter by the name of its samples, and that only
+/// OpenMetrics has exemplars and ends in `# EOF`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Classic,
+    OpenMetrics,
+}
+
+/// A scrape in one of the forms.
+#[derive(Debug)]
+struct Written {
+    scrape: Scrape,
+    form: Form,
+}
+
+impl Collector for Written {
     fn encode(&self, encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let mut families = Families(encoder);
-        if self.saved && !self.is_catching_up() {
-            for source in &self.sources {
+        let (scrape, form) = (&self.scrape, self.form);
+        let mut families = Families { encoder, form };
+        if scrape.saved && !scrape.is_catching_up() {
+            for source in &scrape.sources {
                 if let Some(tally) = source.requests() {
                     http::encode(&mut families, &source.model, tally)?;
                 }
@@ -83,7 +114,7 @@ impl Collector for Scrape {
                 }
             }
         }
-        exporter::encode(&mut families, self)
+        exporter::encode(&mut families, scrape)
     }
 }
 
@@ -91,21 +122,33 @@ impl Collector for Scrape {
 type NoLabels = [(&'static str, &'static str); 0];
 
 /// Writes families: a descriptor, then a sample for each row. A family without rows is left out.
-struct Families<'a>(DescriptorEncoder<'a>);
+struct Families<'a> {
+    encoder: DescriptorEncoder<'a>,
+    form: Form,
+}
 
 impl Families<'_> {
-    fn counter<L: EncodeLabelSet, V: EncodeCounterValue>(
+    fn counter<L: Labels, V: EncodeCounterValue + EncodeGaugeValue>(
         &mut self,
         name: &str,
         help: &str,
         rows: impl IntoIterator<Item = (L, V)>,
     ) -> fmt::Result {
-        self.family(name, help, MetricType::Counter, rows, |mut metric, value| {
-            metric.encode_counter::<NoLabels, _, f64>(&value, None)
-        })
+        match self.form {
+            // Samples of a counter get a name of their own from prometheus-client, those of a gauge do not.
+            Form::Classic => {
+                let name = format!("{name}_total");
+                self.family(&name, help, MetricType::Counter, rows, |mut metric, value| {
+                    metric.encode_gauge(&value)
+                })
+            }
+            Form::OpenMetrics => self.family(name, help, MetricType::Counter, rows, |mut metric, value| {
+                metric.encode_counter::<NoLabels, _, f64>(&value, None)
+            }),
+        }
     }
 
-    fn gauge<L: EncodeLabelSet, V: EncodeGaugeValue>(
+    fn gauge<L: Labels, V: EncodeGaugeValue>(
         &mut self,
         name: &str,
         help: &str,
@@ -119,24 +162,34 @@ impl Families<'_> {
     /// A family of one sample without labels; left out where there is no value.
     fn single<V: EncodeGaugeValue>(&mut self, name: &str, help: &str, value: Option<V>) -> fmt::Result {
         let Some(value) = value else { return Ok(()) };
-        self.0
+        self.encoder
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_gauge(&value)
     }
 
     /// The same for a counter.
-    fn single_counter<V: EncodeCounterValue>(
+    fn single_counter<V: EncodeCounterValue + EncodeGaugeValue>(
         &mut self,
         name: &str,
         help: &str,
         value: Option<V>,
     ) -> fmt::Result {
         let Some(value) = value else { return Ok(()) };
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        metric.encode_counter::<NoLabels, _, f64>(&value, None)
+        let kind = MetricType::Counter;
+        match self.form {
+            Form::Classic => {
+                let name = format!("{name}_total");
+                let mut metric = self.encoder.encode_descriptor(&name, help, None, kind)?;
+                metric.encode_gauge(&value)
+            }
+            Form::OpenMetrics => {
+                let mut metric = self.encoder.encode_descriptor(name, help, None, kind)?;
+                metric.encode_counter::<NoLabels, _, f64>(&value, None)
+            }
+        }
     }
 
-    fn histogram<'h, L: EncodeLabelSet>(
+    fn histogram<'h, L: Labels>(
         &mut self,
         name: &str,
         help: &str,
@@ -165,21 +218,24 @@ impl Families<'_> {
         )
     }
 
-    fn family<L: EncodeLabelSet, V>(
+    fn family<L: Labels, V>(
         &mut self,
         name: &str,
         help: &str,
         kind: MetricType,
         rows: impl IntoIterator<Item = (L, V)>,
-        mut encode: impl FnMut(MetricEncoder<'_>, V) -> fmt::Result,
+        mut sample: impl FnMut(MetricEncoder<'_>, V) -> fmt::Result,
     ) -> fmt::Result {
         let mut rows = rows.into_iter().peekable();
         if rows.peek().is_none() {
             return Ok(());
         }
-        let mut metric = self.0.encode_descriptor(name, help, None, kind)?;
+        let mut metric = self.encoder.encode_descriptor(name, help, None, kind)?;
+        let mut text = String::new();
         for (labels, value) in rows {
-            encode(metric.encode_family(&labels)?, value)?;
+            text.clear();
+            labels.write(&mut text);
+            sample(metric.encode_family(&Text(&text))?, value)?;
         }
         Ok(())
     }

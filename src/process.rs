@@ -1,7 +1,6 @@
 //! What the kernel says about this process: the standard `process_*` values.
 
-use procfs::ProcResult;
-use procfs::process::{LimitValue, Process};
+use procfs::process::Process;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
@@ -30,7 +29,7 @@ pub fn read() -> ProcessStats {
     };
     let mut stats = ProcessStats {
         open_fds: process.fd_count().ok().map(|count| count as u64),
-        max_fds: max_fds(&process).ok().flatten(),
+        max_fds: getrlimit(Resource::Nofile).current,
         ..ProcessStats::default()
     };
     if let Ok(stat) = process.stat() {
@@ -83,13 +82,6 @@ pub fn files_each(asked: usize) -> usize {
 fn room(descriptors: u64) -> usize {
     let left = descriptors.saturating_sub(OTHER_FILES) / 2;
     usize::try_from(left).unwrap_or(usize::MAX).max(FEWEST_FILES)
-}
-
-fn max_fds(process: &Process) -> ProcResult<Option<u64>> {
-    Ok(match process.limits()?.max_open_files.soft_limit {
-        LimitValue::Value(limit) => Some(limit),
-        LimitValue::Unlimited => None,
-    })
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ use bingo_exporter::config::{Config, Overrides};
 use bingo_exporter::metrics::{Own, Scrape};
 use bingo_exporter::model::Model;
 use bingo_exporter::record::EventKind;
-use bingo_exporter::serve::negotiate;
 use bingo_exporter::simulate::main_log::{Message, Said};
 use bingo_exporter::simulate::story::{Phase, Scene, Story};
 use bingo_exporter::simulate::{LOG_IDS, Options, Simulation, What};
@@ -86,7 +85,7 @@ fn exposition(sources: &[Source]) -> String {
         saved: true,
         own: Own::default(),
     };
-    sorted(&negotiate::classic(&scrape.openmetrics().unwrap()))
+    sorted(&scrape.classic().unwrap())
 }
 
 #[track_caller]

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 
 const LOCK: &str = "lock";
@@ -24,6 +25,11 @@ pub trait Disk {
     /// # Errors
     /// Those of writing.
     fn write(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
+    /// Puts `from` in the place of `to`, at once or not at all. What was there may stay, as `from`.
+    ///
+    /// # Errors
+    /// Those of renaming.
+    fn replace(&mut self, from: &str, to: &str) -> io::Result<()>;
     /// Renames, replacing what was there, at once or not at all.
     ///
     /// # Errors
@@ -160,8 +166,39 @@ impl Disk for Directory {
         }
     }
 
+    /// Over what was there: a new file and the end of an old one cost far more than the bytes.
     fn write(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        fs::write(self.at(name), bytes)
+        let path = self.at(name);
+        let create = || {
+            OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
+        };
+        let mut file = create()?;
+        let mut metadata = file.metadata()?;
+        if metadata.nlink() > 1 {
+            // Under its other name it must stay as it is.
+            fs::remove_file(&path)?;
+            file = create()?;
+            metadata = file.metadata()?;
+        }
+        file.write_all(bytes)?;
+        if metadata.len() > bytes.len() as u64 {
+            file.set_len(bytes.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// The two change places, so that [`write`](Self::write) finds a file to write over the next time.
+    fn replace(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (self.at(from), self.at(to));
+        match renameat_with(CWD, &from, CWD, &to, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(()),
+            // There is nothing to change places with yet, or the file system cannot.
+            Err(_) => fs::rename(from, to),
+        }
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {

@@ -18,8 +18,7 @@ use crate::ingest::{self, Handle};
 use crate::record::UnixMillis;
 use crate::source::State;
 
-/// How often to save between scrapes: what a start after `kill -9` reads again. A save is cheap for us, but to replace a
-/// file makes ext4 bring it to the disk at once.
+/// How often to save between scrapes: what a start after `kill -9` reads again.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// The same at the start: gigabytes may be read in the time of [`EVERY`], and who is killed over and over must get ahead.
@@ -218,6 +217,9 @@ impl Worker {
             return;
         }
         (self.synced, self.unsynced) = (now, false);
+        if let Err(error) = self.store.keep() {
+            return self.report.note(&Err(error));
+        }
         let (mut disk, report) = (self.disk.clone(), Arc::clone(&self.report));
         let work = move || {
             if let Err(error) = sync(&mut disk) {

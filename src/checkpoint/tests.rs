@@ -97,6 +97,48 @@ fn counts_go_on_over_a_reboot_only_after_a_clean_exit() {
 }
 
 #[test]
+fn what_was_synced_is_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    store.save(&[state(1)], false, 0).unwrap();
+    store.sync().unwrap();
+    let synced = fs::read(dir.path().join(PREVIOUS)).unwrap();
+    for number in 2..=5 {
+        store.save(&[state(number)], false, 0).unwrap();
+        assert_eq!(fs::read(dir.path().join(PREVIOUS)).unwrap(), synced, "{number}");
+    }
+}
+
+/// A machine that goes down may leave the newest checkpoint as it was long ago.
+#[test]
+fn the_newer_one_counts_after_the_machine_went_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    store.save(&[state(1)], false, 1_000).unwrap();
+    let old = fs::read(dir.path().join(CHECKPOINT)).unwrap();
+    store.save(&[state(2)], false, 2_000).unwrap();
+    store.sync().unwrap();
+    drop(store);
+    // Not over it: it is the previous one, too.
+    fs::remove_file(dir.path().join(CHECKPOINT)).unwrap();
+    fs::write(dir.path().join(CHECKPOINT), old).unwrap();
+    let (_, restored) = open_after(dir.path(), "another boot");
+    assert_eq!((number(&restored), restored.with_counts), (Some(2), false));
+}
+
+/// Files are written over, and one may be shorter than what it is written over.
+#[test]
+fn a_shorter_checkpoint_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    for states in [&[state(1), state(2)][..], &[state(3)], &[state(4)], &[]] {
+        store.save(states, false, 0).unwrap();
+        let bytes = fs::read(dir.path().join(CHECKPOINT)).unwrap();
+        assert_eq!(Document::decode(&bytes).unwrap().sources, states);
+    }
+}
+
+#[test]
 fn one_exporter_a_directory() {
     let dir = tempfile::tempdir().unwrap();
     let first = Directory::open(dir.path()).unwrap();
@@ -234,6 +276,10 @@ impl Disk for Faulty {
         let half = &bytes[..bytes.len() / 2];
         self.go(|directory| drop(directory.clone().write(name, half)))?;
         self.directory.write(name, bytes)
+    }
+    fn replace(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.go(|_| {})?;
+        self.directory.replace(from, to)
     }
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         self.go(|_| {})?;

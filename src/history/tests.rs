@@ -172,6 +172,9 @@ impl Disk for Memory {
         self.0.insert(name.to_owned(), bytes.to_owned());
         Ok(())
     }
+    fn replace(&mut self, from: &str, to: &str) -> std::io::Result<()> {
+        self.rename(from, to)
+    }
     fn rename(&mut self, from: &str, to: &str) -> std::io::Result<()> {
         let bytes = self.0.remove(from).ok_or(std::io::ErrorKind::NotFound)?;
         self.write(to, &bytes)

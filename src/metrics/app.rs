@@ -1,5 +1,6 @@
 //! What bingo's own log tells: `bingo_app_*`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::{Families, unix_seconds};
@@ -63,13 +64,12 @@ fn life(families: &mut Families<'_>, tally: &AppTally) -> fmt::Result {
         "bingo_app_info",
         "1; the versions of bingo and of its Go runtime that last wrote to the log.",
         logs().map(|log| {
-            let known = |version: &Option<String>| version.clone().unwrap_or_else(|| UNKNOWN.into());
-            let (version, go_version) = (known(&log.version), known(&log.go_version));
+            let (version, go_version) = (log.version.as_deref(), log.go_version.as_deref());
             (
                 [
-                    ("log_id", log.id.clone()),
-                    ("version", version),
-                    ("go_version", go_version),
+                    id(log),
+                    ("version", version.unwrap_or(UNKNOWN)),
+                    ("go_version", go_version.unwrap_or(UNKNOWN)),
                 ],
                 1u64,
             )
@@ -92,8 +92,8 @@ fn requests(families: &mut Families<'_>, tally: &AppTally) -> fmt::Result {
             route.methods.iter().enumerate().flat_map(move |(method, codes)| {
                 let method = Method::ALL.get(method).map_or(UNKNOWN, |method| method.as_str());
                 codes.iter().map(move |(code, count)| {
-                    let code = if code == Code::NONE { UNKNOWN.into() } else { code.to_string() };
-                    let route = route.route.to_string();
+                    let code = if code == Code::NONE { UNKNOWN.into() } else { code.to_string().into() };
+                    let route = Cow::Borrowed(&*route.route);
                     let labels = [("route", route), ("method", method.into()), ("code", code)];
                     (([id(log)], labels), count)
                 })

@@ -1,5 +1,6 @@
 //! What the access log tells: `bingo_http_*`, `bingo_upstream_*`, `bingo_slo_*`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::{Families, seconds};
@@ -25,9 +26,9 @@ fn requests(families: &mut Families<'_>, tally: &Tally) -> fmt::Result {
             row.codes.iter().map(|(code, count)| {
                 (
                     [
-                        ("route", row.route.to_string()),
-                        ("method", row.method.to_string()),
-                        ("code", code.to_string()),
+                        ("route", Cow::Borrowed(&*row.route)),
+                        ("method", row.method.as_str().into()),
+                        ("code", code.to_string().into()),
                     ],
                     count,
                 )
@@ -101,7 +102,7 @@ fn upstreams(families: &mut Families<'_>, tally: &Tally) -> fmt::Result {
         "bingo_upstream_attempts",
         "Tries at a node behind the proxy, by what the node answered; a request that was retried counts each try.",
         tally.upstreams.iter().flat_map(|upstream| {
-            let labels = |code: String| [("upstream", upstream.name.clone()), ("code", code)];
+            let labels = |code: String| [("upstream", Cow::Borrowed(&*upstream.name)), ("code", code.into())];
             upstream.codes.iter().map(move |(code, count)| (labels(code.to_string()), count))
         }),
     )?;

@@ -90,6 +90,28 @@ fn requests_with_an_id_are_exemplars() {
     assert!(!plain.contains("request_id"));
 }
 
+#[test]
+fn the_forms_differ_in_names_of_counters_and_the_end() {
+    let (sources, _dir) = sources_read();
+    let open_metrics = text(&sources);
+    let counters: Vec<&str> = open_metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    assert!(counters.len() > 15, "{counters:?}");
+    let mut expected = String::new();
+    for line in open_metrics.lines().filter(|line| *line != "# EOF") {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match words[..] {
+            ["#", what, name, rest] if counters.contains(&name) => {
+                expected += &format!("# {what} {name}_total {rest}\n");
+            }
+            _ => expected += &format!("{line}\n"),
+        }
+    }
+    assert_eq!(scrape(&sources).classic().unwrap(), expected);
+}
+
 fn sources_read() -> (Vec<Source>, tempfile::TempDir) {
     let (mut sources, dir) = sources();
     for source in &mut sources {

@@ -1,5 +1,4 @@
-//! Which form of the metrics a scraper gets. They are written once, as OpenMetrics; the classic text format is made
-//! from that by [`classic`], since the differences are few and all on the surface.
+//! Which form of the metrics a scraper gets, and whether it is compressed.
 
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
@@ -107,36 +106,6 @@ impl<'a> Range<'a> {
     }
 }
 
-/// Makes classic text (0.0.4) from OpenMetrics text as we write it: gauges, counters and histograms, help before
-/// type, no units, exemplars or time stamps. There the two differ in that classic metadata know counters by the name
-/// of their samples, and that only OpenMetrics ends in `# EOF`.
-pub fn classic(open_metrics: &str) -> String {
-    let mut text = String::with_capacity(open_metrics.len() + open_metrics.len() / 16);
-    // The help of a family waits for its type, which says what name it goes under.
-    let mut help = None;
-    for line in open_metrics.lines() {
-        if let Some(family) = line.strip_prefix("# HELP ") {
-            help = family.split_once(' ').map(|(_, help)| help);
-        } else if let Some((name, kind)) = line
-            .strip_prefix("# TYPE ")
-            .and_then(|family| family.split_once(' '))
-        {
-            let suffix = if kind == "counter" { "_total" } else { "" };
-            if let Some(help) = help.take() {
-                push(&mut text, &["# HELP ", name, suffix, " ", help, "\n"]);
-            }
-            push(&mut text, &["# TYPE ", name, suffix, " ", kind, "\n"]);
-        } else if line != "# EOF" {
-            push(&mut text, &[line, "\n"]);
-        }
-    }
-    text
-}
-
-fn push(text: &mut String, parts: &[&str]) {
-    text.extend(parts.iter().copied());
-}
-
 /// Compresses responses for clients that accept gzip, and says `Vary: accept-encoding` on those it could compress
 /// (a response that already varies by it, see [`VARY`], keeps its header). At the fastest level: metrics are so
 /// repetitive that a better one saves little, and the processor belongs to the service next door.
@@ -234,104 +203,10 @@ mod tests {
         }
     }
 
-    #[track_caller]
-    fn check(open_metrics: &str, expected: &str) {
-        assert_eq!(classic(open_metrics), expected);
-    }
-
-    #[test]
-    fn counters_are_named_as_their_samples() {
-        check(
-            "# HELP a_seconds Seconds.\n# TYPE a_seconds counter\na_seconds_total 1\n# EOF\n",
-            "# HELP a_seconds_total Seconds.\n# TYPE a_seconds_total counter\na_seconds_total 1\n",
-        );
-    }
-
-    #[test]
-    fn an_empty_help_stays() {
-        check(
-            "# HELP a \n# TYPE a gauge\na 1\n",
-            "# HELP a \n# TYPE a gauge\na 1\n",
-        );
-    }
-
-    #[test]
-    fn what_looks_like_a_comment_within_a_label_stays() {
-        check(
-            "a{b=\"# TYPE a counter\\n# EOF\"} 1\n",
-            "a{b=\"# TYPE a counter\\n# EOF\"} 1\n",
-        );
-    }
-
-    #[test]
-    fn what_prometheus_client_writes_is_what_is_expected_here() {
-        use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
-        use prometheus_client::registry::Registry;
-        let mut registry = Registry::default();
-        registry.register("sent_bytes", "Sent", Counter::<u64>::default());
-        registry.register("up", "Up", Gauge::<i64>::default());
-        registry.register("wait_seconds", "Wait", Histogram::new([0.4]));
-        let mut open_metrics = String::new();
-        prometheus_client::encoding::text::encode(&mut open_metrics, &registry).unwrap();
-        check(
-            &open_metrics,
-            "# HELP sent_bytes_total Sent.\n# TYPE sent_bytes_total counter\nsent_bytes_total 0\n\
-             # HELP up Up.\n# TYPE up gauge\nup 0\n\
-             # HELP wait_seconds Wait.\n# TYPE wait_seconds histogram\nwait_seconds_sum 0.0\n\
-             wait_seconds_count 0\nwait_seconds_bucket{le=\"0.4\"} 0\nwait_seconds_bucket{le=\"+Inf\"} 0\n",
-        );
-    }
-
-    /// One family, in as little as makes the two forms differ.
-    fn family() -> impl Strategy<Value = (String, String)> {
-        let kinds = prop::sample::select(vec![
-            ("counter", "_total", "_total"),
-            ("gauge", "", ""),
-            ("histogram", "", "_bucket"),
-        ]);
-        let value = prop::collection::vec(
-            prop::sample::select(vec![
-                "# ", " # {", "{", "}", " ", "a", "ё", "\\\\", "\\\"", "\\n", ",", "=",
-            ]),
-            0..6,
-        );
-        let sample = (prop::collection::vec(("[a-z]{1,3}", value), 0..3), 0..100_u32);
-        let samples = prop::collection::vec(sample, 0..4);
-        ("[a-z_]{1,9}", "[ -~]{0,9}", kinds, samples).prop_map(|(name, help, kind, samples)| {
-            let (kind, suffix, sample_suffix) = kind;
-            let metadata = |suffix| format!("# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}\n");
-            let mut lines = String::new();
-            for (labels, number) in samples {
-                let labels: Vec<_> = labels
-                    .into_iter()
-                    .map(|(k, v)| format!("{k}=\"{}\"", v.concat()))
-                    .collect();
-                let labels = if labels.is_empty() {
-                    String::new()
-                } else {
-                    format!("{{{}}}", labels.join(","))
-                };
-                lines.push_str(&format!("{name}{sample_suffix}{labels} {number}\n"));
-            }
-            (metadata("") + &lines, metadata(suffix) + &lines)
-        })
-    }
-
     proptest! {
         #[test]
         fn no_header_panics(accept in "\\PC*|([a-z*/;,=. \"0-9]|q=|version=|text/plain|application/openmetrics-text)*") {
             exposition(Some(&accept));
-        }
-
-        #[test]
-        fn no_text_panics(text in "([a-z]|[{}\"\\\\ \n#]|# TYPE|# HELP|ё)*") {
-            classic(&text);
-        }
-
-        #[test]
-        fn classic_text_is_what_it_would_be_if_written_directly(families in prop::collection::vec(family(), 0..4)) {
-            let (open, direct): (Vec<_>, Vec<_>) = families.into_iter().unzip();
-            prop_assert_eq!(classic(&(open.concat() + "# EOF\n")), direct.concat());
         }
     }
 

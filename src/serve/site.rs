@@ -163,7 +163,7 @@ async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
         own: site.own(),
     };
     let text = match exposition {
-        Exposition::Classic => scrape.openmetrics().map(|text| negotiate::classic(&text)),
+        Exposition::Classic => scrape.classic(),
         Exposition::OpenMetrics => scrape.openmetrics_with_exemplars(),
     };
     let Ok(text) = text else {

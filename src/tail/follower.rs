@@ -269,7 +269,10 @@ impl Follower {
     ) -> io::Result<Chunk> {
         let before = self.position.before;
         let begin = self.position.offset.saturating_sub(before.len as u64);
-        buffer.resize(buffer.len().max(CHUNK_BYTES), 0);
+        if buffer.is_empty() {
+            // Made of zeros, so that only what is read into becomes resident.
+            *buffer = vec![0; CHUNK_BYTES];
+        }
         let len = read_full(&self.file, buffer, begin)?;
         let full = len == buffer.len();
         let content = Content {
@@ -325,11 +328,8 @@ impl Position {
     /// Those of reading.
     pub fn at_end(file: &File, id: FileId, size: u64, limit: usize) -> io::Result<Self> {
         let mut position = Self::start(id);
-        let window = size.min(limit as u64 + 1);
-        let mut tail = vec![0; usize::try_from(window).unwrap_or(limit)];
-        let len = read_full(file, &mut tail, size - window)?;
-        match memchr::memrchr(b'\n', &tail[..len]) {
-            Some(newline) => position.offset = size - window + newline as u64 + 1,
+        match last_line(file, size, limit)? {
+            Some(offset) => position.offset = offset,
             None if size > limit as u64 => (position.offset, position.skipping) = (size, true),
             None => {}
         }
@@ -347,4 +347,21 @@ impl Position {
         position.head = Fingerprint::of(&head[..len]);
         Ok(position)
     }
+}
+
+/// Where the last line of the first `size` bytes begins, if that is behind a newline and no more than `limit` bytes back.
+/// Looked for piece by piece: a limit may be large, and most lines are short.
+fn last_line(file: &File, size: u64, limit: usize) -> io::Result<Option<u64>> {
+    const PIECE: u64 = 4096;
+    let (begin, mut end) = (size.saturating_sub(limit as u64 + 1), size);
+    while end > begin {
+        let (mut piece, from) = ([0; PIECE as usize], begin.max(end.saturating_sub(PIECE)));
+        let wanted = usize::try_from(end - from).unwrap_or_default();
+        let len = read_full(file, &mut piece[..wanted], from)?;
+        if let Some(newline) = memchr::memrchr(b'\n', &piece[..len]) {
+            return Ok(Some(from + newline as u64 + 1));
+        }
+        end = from;
+    }
+    Ok(None)
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::clock::{DEADLINE, now, wait_until};
 use crate::support::exporter::{BINARY, Exporter, command, run_to_end};
-use crate::support::http;
+use crate::support::http::{self, Connection};
 use crate::support::log::{append, line};
 
 const COUNTED: [(&str, &str); 2] = [("source", "access"), ("result", "counted")];
@@ -273,6 +273,44 @@ fn paths_and_methods() {
     for path in ["/nope", "/metrics/", "/-/", "/-/reload/"] {
         assert_eq!(ask("GET", path).status, 404, "{path}");
     }
+}
+
+#[test]
+fn a_scraper_that_does_not_read_holds_up_nobody() {
+    let place = Place::new();
+    // Answers of a megabyte, and more of them than fit into all buffers on the way.
+    let endpoint = |index| format!("  - {{method: GET, path: '/service{index}/{{id}}'}}\n");
+    let endpoints: String = (0..200).map(endpoint).collect();
+    let text = format!("endpoints:\n{endpoints}limits: {{series: 100000}}\n");
+    let config = configuration(place.dir.path(), &text);
+    let exporter = place.follow(&["--config.file", &config]);
+    let mut stuck = Connection::open(exporter.address).unwrap();
+    stuck
+        .send(
+            "GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n"
+                .repeat(8)
+                .as_bytes(),
+        )
+        .unwrap();
+
+    let service = [("route", "/service0/{id}"), ("method", "GET"), ("code", "200")];
+    let mut written = 0;
+    // Its connection is closed when it has been stuck for long; until then others are served, and lines counted.
+    wait_until("the exporter to lose patience", DEADLINE, || {
+        written += 3;
+        append(&place.log, &line("GET /service0/1", 200, 5).repeat(3));
+        let metrics = exporter.metrics();
+        assert_eq!(
+            metrics.value("bingo_http_requests_total", &service),
+            Some(f64::from(written))
+        );
+        let stalls = [("limit", "write_stall")];
+        metrics.value("bingo_exporter_limit_hits_total", &stalls) == Some(1.0)
+    });
+    assert!(
+        stuck.receive(false).is_ok(),
+        "what fitted into the buffers is there"
+    );
 }
 
 #[test]

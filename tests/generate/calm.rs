@@ -14,7 +14,6 @@ use bingo_exporter::config::{Config, Overrides};
 use bingo_exporter::metrics::{Own, Scrape};
 use bingo_exporter::model::Model;
 use bingo_exporter::record::Cache;
-use bingo_exporter::serve::negotiate;
 use bingo_exporter::simulate::story::Story;
 use bingo_exporter::simulate::{LOG_IDS, Options, Simulation, What};
 use bingo_exporter::source::Source;
@@ -152,7 +151,7 @@ impl Node {
                 ..Own::default()
             },
         };
-        let text = negotiate::classic(&shown.openmetrics().unwrap());
+        let text = shown.classic().unwrap();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (series, value) = line.rsplit_once(' ').unwrap();
             let name = series.split('{').next().unwrap();

@@ -44,6 +44,8 @@ impl Disk {
     }
 
     fn fill(&self) {
+        // What is there can be written over, however full the disk is.
+        let _ = fs::remove_file(self.path.join("checkpoint.new"));
         if !self.mounted {
             return fs::create_dir(self.obstacle()).unwrap();
         }

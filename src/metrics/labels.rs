@@ -1,0 +1,92 @@
+//! The labels of a sample as text, written once however many samples carry them: a histogram has one for each bucket,
+//! and prometheus-client writes labels anew for each, in five pieces a label.
+
+use std::fmt::{self, Write as _};
+
+use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
+
+/// Names and values.
+pub(super) trait Labels {
+    /// Adds them to `text`.
+    fn write(&self, text: &mut String);
+}
+
+impl<V: AsRef<str>, const N: usize> Labels for [(&'static str, V); N] {
+    fn write(&self, text: &mut String) {
+        for (name, value) in self {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(name);
+            text.push_str("=\"");
+            escape(value.as_ref(), text);
+            text.push('"');
+        }
+    }
+}
+
+impl<A: Labels, B: Labels> Labels for (A, B) {
+    fn write(&self, text: &mut String) {
+        self.0.write(text);
+        self.1.write(text);
+    }
+}
+
+/// As both text formats have it.
+fn escape(value: &str, text: &mut String) {
+    let mut rest = value;
+    while let Some(special) = rest.find(['\\', '"', '\n']) {
+        let (plain, after) = rest.split_at(special);
+        text.push_str(plain);
+        text.push_str(match after.as_bytes()[0] {
+            b'\n' => "\\n",
+            b'"' => "\\\"",
+            _ => "\\\\",
+        });
+        rest = &after[1..];
+    }
+    text.push_str(rest);
+}
+
+/// Labels that are text already.
+#[derive(Debug)]
+pub(super) struct Text<'t>(pub(super) &'t str);
+
+impl EncodeLabelSet for Text<'_> {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        // A name is written as it is, and nothing has to come after it.
+        encoder.encode_label().encode_label_key()?.write_str(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::metrics::counter::Counter;
+    use prometheus_client::metrics::family::Family;
+    use prometheus_client::registry::Registry;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What prometheus-client makes of labels itself.
+    fn expected(labels: [(&'static str, String); 2]) -> String {
+        let family = Family::<Vec<(&'static str, String)>, Counter>::default();
+        family.get_or_create(&labels.to_vec()).inc();
+        let (mut registry, mut text) = (Registry::default(), String::new());
+        registry.register("a", "", family);
+        encode(&mut text, &registry).unwrap();
+        let (_, labels) = text.split_once("a_total{").unwrap();
+        labels.rsplit_once("} 1\n").unwrap().0.to_owned()
+    }
+
+    proptest! {
+        #[test]
+        fn labels_are_written_as_prometheus_client_does(first in "([a-zё]|[\\\\\"\n,{}=])*", second in "\\PC*") {
+            let labels = [("first", first), ("second", second)];
+            let mut text = String::new();
+            labels.write(&mut text);
+            prop_assert_eq!(text, expected(labels));
+        }
+    }
+}
