@@ -30,6 +30,8 @@ pub(crate) enum Lines {
     Combined,
     /// `combined` with times at its end.
     CombinedTimed,
+    /// The same from browsers, whose name is as long as the rest.
+    CombinedBrowsers,
     /// bingo's own, `Quota updated.`
     Quota,
     /// bingo's own, all lines that are neither of the quota nor of a request.
@@ -44,10 +46,11 @@ pub(crate) enum Lines {
 
 impl Lines {
     /// All kinds with their names.
-    pub(crate) const ALL: [(&'static str, Self); 8] = [
+    pub(crate) const ALL: [(&'static str, Self); 9] = [
         ("json", Self::Json),
         ("combined", Self::Combined),
         ("combined-timed", Self::CombinedTimed),
+        ("browsers-timed", Self::CombinedBrowsers),
         ("app-quota", Self::Quota),
         ("app-others", Self::Others),
         ("app-requests", Self::Requests),
@@ -57,13 +60,18 @@ impl Lines {
 
     /// Of the proxy.
     pub(crate) fn is_access(self) -> bool {
-        matches!(self, Self::Json | Self::Combined | Self::CombinedTimed)
+        matches!(
+            self,
+            Self::Json | Self::Combined | Self::CombinedTimed | Self::CombinedBrowsers
+        )
     }
 
     /// So many lines.
     pub(crate) fn text(self, lines: usize) -> Vec<u8> {
         let rps = match self {
-            Self::Json | Self::Combined | Self::CombinedTimed | Self::Requests => 2_000,
+            Self::Json | Self::Combined | Self::CombinedTimed | Self::CombinedBrowsers | Self::Requests => {
+                2_000
+            }
             Self::Busy => 60,
             Self::Quota | Self::Others | Self::Idle => 0,
         };
@@ -101,6 +109,9 @@ impl Lines {
             (Self::Json, What::Access(exchange)) => Some(exchange.json(0)),
             (Self::Combined, What::Access(exchange)) => Some(exchange.combined(0)),
             (Self::CombinedTimed, What::Access(exchange)) => Some(exchange.combined_timed(0)),
+            (Self::CombinedBrowsers, What::Access(exchange)) => {
+                Some(by_a_browser(&exchange.combined_timed(0)))
+            }
             (_, What::Main { node: 0, said, line }) if self.wants(said) => Some(line.clone().into_bytes()),
             _ => None,
         }
@@ -114,9 +125,16 @@ impl Lines {
             Self::Others => !quota && !request,
             Self::Requests => request,
             Self::Idle | Self::Busy => true,
-            Self::Json | Self::Combined | Self::CombinedTimed => false,
+            Self::Json | Self::Combined | Self::CombinedTimed | Self::CombinedBrowsers => false,
         }
     }
+}
+
+/// A line with a browser's name in place of curl's.
+fn by_a_browser(line: &[u8]) -> Vec<u8> {
+    const BROWSER: &[u8] = b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/119.0.0.0 Safari/537.36";
+    let (curl, at) = (b"curl/8.2.1", memchr::memmem::find(line, b"curl/8.2.1").unwrap());
+    [&line[..at], BROWSER, &line[at + curl.len()..]].concat()
 }
 
 /// A source over one file, from its beginning.

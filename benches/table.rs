@@ -173,6 +173,7 @@ fn title(kind: Lines) -> &'static str {
         Lines::Json => "access log, nginx JSON",
         Lines::Combined => "access log, `combined`",
         Lines::CombinedTimed => "the same with times",
+        Lines::CombinedBrowsers => "the same with times, from browsers",
         Lines::Quota => "bingo's log, quota lines",
         Lines::Others => "bingo's log, other lines",
         Lines::Requests => "bingo's log, requests",

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Writes the names of the functions that a running exporter uses, for the linker to put together (build.rs says why).
+# They are found by callgrind: a start, lines of three formats and of bingo's own log, scrapes of three kinds, a stop.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+target=$(rustc -vV | sed -n 's/^host: //p')
+out=deploy/link/$target.order
+# Without names in it there is nothing to be found; and without an order, so that two runs write the same.
+rm -f "$out"
+CARGO_PROFILE_RELEASE_STRIP=false cargo build --locked --release --target-dir target/order
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+mkdir "$dir/app"
+feed() {
+	for round in {1..40}; do cat tests/golden/formats/6-json.log; done >> "$dir/json.log"
+	for round in {1..40}; do cat tests/golden/formats/4-combined-named.log; done >> "$dir/combined.log"
+	cat tests/golden/day/*/main.log >> "$dir/app/main.log"
+}
+feed
+valgrind --tool=callgrind --demangle=no --callgrind-out-file="$dir/calls" \
+	target/order/release/bingo-exporter --web.listen-address 127.0.0.1:0 --state.dir "$dir/state" --source.read-from beginning \
+	--source.access "$dir/json.log" --source.access "$dir/combined.log" --source.app "$dir/app/main.log" 2> "$dir/log" &
+exporter=$!
+until address=$(sed -n 's/.*msg=listening.* address=\([^ ]*\).*/\1/p' "$dir/log") && [[ -n $address ]]; do sleep 0.1; done
+until curl -sf -o "$dir/answer" "$address/-/ready"; do sleep 0.1; done
+for round in {1..3}; do
+	curl -sf -o "$dir/answer" "$address/metrics"
+	curl -sf -o "$dir/answer" -H 'Accept: application/openmetrics-text; version=1.0.0' "$address/metrics"
+	curl -sf -o "$dir/answer" -H 'Accept-Encoding: gzip' "$address/metrics"
+	feed
+	sleep 6
+done
+kill "$exporter"
+wait "$exporter"
+awk '
+	function said(prefix) { id = $1; sub(prefix, "", id); return id }
+	/^c?ob=/ { id = said("^c?ob="); if (NF > 1) object[id] = $2; if (/^ob=/) here = object[id] }
+	/^c?fn=/ { id = said("^c?fn="); if (NF > 1) { name[id] = $2; sub(/\047[0-9]+$/, "", name[id]) } }
+	/^fn=/ && here ~ /bingo-exporter$/ && !(id in seen) { seen[id] = 1; print name[id] }
+' "$dir/calls" > "$out"
+wc -l "$out"
