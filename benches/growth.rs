@@ -15,7 +15,7 @@ use crate::{cpu, fill, grouped, medians};
 const LINES: usize = 200_000;
 
 /// Characters a column is wide.
-const COLUMN: usize = 6;
+const COLUMN: usize = 7;
 
 /// Lines a plot is high.
 const HEIGHT: usize = 2;
