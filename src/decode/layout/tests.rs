@@ -119,6 +119,10 @@ fn what_no_layout_may_be_made_of() {
             r#"{"status":200,"status":null,"user_agent":"long enough for this"}"#,
         ),
         (
+            Format::Json,
+            r#"{"request":"GET / HTTP/1.1","status":200,"status":null,"user_agent":"long enough for this"}"#,
+        ),
+        (
             Format::Combined,
             r#"1.2.3.4 - - [-] "GET / HTTP/1.1" 200 5 rt=1 rt=2 and a long tail"#,
         ),
