@@ -43,12 +43,13 @@ const fn case(name: &'static str, files: usize, lines_a_second: u32) -> Case {
     }
 }
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 7] = [
     case("idle", 1, 0),
     case("120-lines", 1, 120),
     case("10000-lines", 1, 10_000),
     case("1000-files-idle", 1_000, 0),
     case("1000-files-120-lines", 1_000, 120),
+    case("1000-files-10000-lines", 1_000, 10_000),
     Case {
         backlog: 4,
         ..case("catching-up", 1, 0)

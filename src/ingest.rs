@@ -15,13 +15,11 @@ use crate::source::{Snapshot, Source};
 use crate::tail::wake::{DirectoryWatch, Doorbell, Rings};
 use crate::tail::{Polled, SWEEP};
 
-/// How soon to look again while lines come: seldom enough to cost nothing, often enough for the status page.
-const BUSY: Duration = Duration::from_millis(500);
-
 /// A source that had nothing for so long, while the kernel tells of new files, is looked at less often.
 const QUIET_AFTER: Duration = Duration::from_secs(30);
 
-/// How soon to look again at a quiet source: two of them, the history and the checkpoint wake up less than once a second.
+/// How soon to look again at a quiet source, and to publish that it is looked at: two of them, the history and the checkpoint
+/// wake up less than once a second.
 const QUIET: Duration = Duration::from_secs(3);
 
 /// Scrapes within this time share a pass.
@@ -157,7 +155,7 @@ fn run(
         }
         let is_quiet = now.elapsed - busy_at > QUIET_AFTER && directories.is_complete();
         timeout = if source.is_on() {
-            next_look(&polled, is_quiet, source.tail().sweep_every())
+            next_look(&polled, is_quiet)
         } else {
             OFF
         };
@@ -166,13 +164,12 @@ fn run(
     publish.send_replace(Arc::new(source.snapshot(clock.now(), answered)));
 }
 
-/// How long to wait after a pass. Silent files are looked at by sweeps alone.
-fn next_look(polled: &Polled, is_quiet: bool, sweep_every: Duration) -> Duration {
-    match polled {
-        Polled { more: true, .. } => Duration::ZERO,
-        Polled { read_bytes: 1.., .. } => BUSY,
-        _ if is_quiet => sweep_every.max(QUIET),
-        _ => SWEEP,
+/// How long to wait after a pass.
+fn next_look(polled: &Polled, is_quiet: bool) -> Duration {
+    match polled.more {
+        true => Duration::ZERO,
+        false if is_quiet => QUIET,
+        false => SWEEP,
     }
 }
 

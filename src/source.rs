@@ -65,7 +65,7 @@ pub enum Counts {
     App(AppTally),
 }
 
-/// The thread of a source publishes at least every four seconds; one that has not for this long is stuck in a read.
+/// The thread of a source publishes at least every three seconds; one that has not for this long is stuck in a read.
 const STUCK: Duration = Duration::from_secs(5);
 
 /// All that must survive together: where we are, and what was counted up to there, of one instant.

@@ -15,6 +15,7 @@ pub mod wake;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::fs::Metadata;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,11 +40,12 @@ use crate::record::{UnixMillis, closed_set};
 /// How often to look at the paths themselves, and at every file, when nothing calls for it.
 pub const SWEEP: Duration = Duration::from_secs(1);
 
-/// While the kernel tells of new names, a sweep is due so many [`SWEEP`]s after the last, more of them with more files.
-const SWEEPS: RangeInclusive<usize> = 2..=4;
+/// While the kernel tells of new names, a sweep is due so many [`SWEEP`]s after the last, more of them with more files; at
+/// most as many as Prometheus mostly lets pass between two scrapes, each of which asks for one.
+const SWEEPS: RangeInclusive<usize> = 2..=15;
 
 /// So many files are worth one of [`SWEEPS`].
-const SWEEP_FILES: usize = 250;
+const SWEEP_FILES: usize = 64;
 
 /// How long a renamed file must be quiet, while its successor grows, before it is let go.
 const GRACE: Duration = Duration::from_secs(60);
@@ -268,7 +270,7 @@ impl Tail {
     }
 
     /// How often the paths themselves are looked at.
-    pub fn sweep_every(&self) -> Duration {
+    fn sweep_every(&self) -> Duration {
         // What cannot be read may become readable, of which nothing tells.
         if !self.names_are_told || !self.blocked.is_empty() {
             return SWEEP;
@@ -376,14 +378,13 @@ impl Tail {
         let (found, old) = self.discover();
         let ids = by_id(&found);
         for follower in &mut self.followers {
-            if let Some(path) = ids.get(&follower.position.id) {
-                if *follower.path != **path {
+            if let Some((path, metadata)) = ids.get(&follower.position.id) {
+                // By bytes: to take paths apart is slow, and thousands are compared.
+                if follower.path.as_os_str() != path.as_os_str() {
                     follower.path = (*path).into();
                 }
                 follower.retired = false;
-                if let Some(Found::File(metadata)) = found.get(*path) {
-                    follower.note_stamp(Stamp::from(metadata));
-                }
+                follower.note_stamp(Stamp::from(*metadata));
                 continue;
             }
             let seen = match found.get(&*follower.path) {
@@ -581,11 +582,11 @@ impl FileStatus {
 }
 
 /// The first path of each file, so that a file with two names is read once.
-fn by_id(found: &BTreeMap<PathBuf, Found>) -> HashMap<FileId, &Path> {
+fn by_id(found: &BTreeMap<PathBuf, Found>) -> HashMap<FileId, (&Path, &Metadata)> {
     let mut ids = HashMap::with_capacity(found.len());
     for (path, found) in found {
         if let Found::File(metadata) = found {
-            ids.entry(FileId::from(metadata)).or_insert(&**path);
+            ids.entry(FileId::from(metadata)).or_insert((&**path, metadata));
         }
     }
     ids

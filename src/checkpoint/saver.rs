@@ -19,13 +19,10 @@ use crate::record::UnixMillis;
 use crate::source::State;
 
 /// How often to save between scrapes: what a start after `kill -9` reads again.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(15);
 
 /// The same at the start: gigabytes may be read in the time of [`EVERY`], and who is killed over and over must get ahead.
 const EVERY_AT_START: Duration = Duration::from_secs(1);
-
-/// How often to see whether there is something to save, after there was nothing.
-const EVERY_IDLE: Duration = Duration::from_secs(15);
 
 /// How often the checkpoint is brought to the disk: what a loss of power may cost.
 const SYNC_EVERY: Duration = Duration::from_secs(15);
@@ -192,7 +189,7 @@ impl Worker {
         let same = |(state, saved)| Arc::ptr_eq(state, saved);
         let unchanged = states.len() == self.saved.len() && states.iter().zip(&self.saved).all(same);
         if unchanged && !clean {
-            return if self.unsynced { EVERY } else { EVERY_IDLE };
+            return EVERY;
         }
         let now = self.clock.now().unix;
         let result = self.store.save(&states, clean, now);

@@ -273,7 +273,10 @@ impl Follower {
             // Made of zeros, so that only what is read into becomes resident.
             *buffer = vec![0; CHUNK_BYTES];
         }
-        let len = read_full(&self.file, buffer, begin)?;
+        // What is written from now on is for the next turn; so the end is known without a read that finds it.
+        let rest = usize::try_from(self.stamp.size.saturating_sub(begin)).unwrap_or(usize::MAX);
+        let wanted = rest.min(buffer.len());
+        let len = read_full(&self.file, &mut buffer[..wanted], begin)?;
         let full = len == buffer.len();
         let content = Content {
             shorter: len < before.len,

@@ -5,8 +5,11 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::ptr;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use tracing::{info, warn};
 
 use super::discover::{Found, parent};
@@ -52,7 +55,7 @@ impl Tail {
         &mut self,
         found: &BTreeMap<PathBuf, Found>,
         old: &BTreeSet<PathBuf>,
-        ids: &HashMap<FileId, &Path>,
+        ids: &HashMap<FileId, (&Path, &Metadata)>,
         now: Duration,
         polled: &mut Polled,
     ) {
@@ -69,7 +72,7 @@ impl Tail {
                 Found::Unreadable(error) => self.block(path, None, error, old),
                 Found::File(metadata) => {
                     let id = FileId::from(metadata);
-                    let second_name = ids.get(&id) != Some(&&**path);
+                    let second_name = ids.get(&id).is_some_and(|(first, _)| !ptr::eq(*first, &**path));
                     if second_name || held.contains(&id) {
                         self.blocked.remove(path);
                     } else if self.followers.len() >= self.options.files {
@@ -101,12 +104,7 @@ impl Tail {
     }
 
     fn open(&mut self, path: &Path, old: bool, now: Duration) -> io::Result<()> {
-        // O_NONBLOCK: what was a file a moment ago may be a pipe by now, and opening that would wait.
-        let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(nonblocking)
-            .open(path)?;
+        let file = opened(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -253,4 +251,17 @@ fn group_name(gid: u32) -> String {
         (fields.nth(1)?.parse() == Ok(gid)).then(|| name.to_owned())
     });
     name.unwrap_or_else(|| gid.to_string())
+}
+
+/// A file, or what became of it: what was a file a moment ago may be a pipe by now, and opening that would wait.
+fn opened(path: &Path) -> io::Result<File> {
+    let open = |flags: OFlags| {
+        let flags = i32::try_from(flags.bits()).unwrap_or(0);
+        OpenOptions::new().read(true).custom_flags(flags).open(path)
+    };
+    // Else every look at a log that is written to has its inode written to the disk. Only its owner and root may ask for it.
+    match open(OFlags::NONBLOCK | OFlags::NOATIME) {
+        Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => open(OFlags::NONBLOCK),
+        opened => opened,
+    }
 }

@@ -67,7 +67,7 @@ impl Tail {
             .filter_map(|follower| {
                 Some((
                     Arc::clone(&follower.path),
-                    (*names.get(&follower.position.id)?).into(),
+                    names.get(&follower.position.id)?.0.into(),
                 ))
             })
             .collect();

@@ -1,7 +1,6 @@
 //! Which files were written to, as the kernel noted it. It is asked at a look and wakes nobody, so that of a thousand
 //! files only those with something new are looked at. A hint, like all that is told: a sweep looks at every file too.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -40,8 +39,8 @@ pub(super) struct Watch {
 pub(super) enum Written {
     /// It may be any.
     Unknown,
-    /// By their watches' numbers.
-    These(HashSet<i32>),
+    /// By their watches' numbers, ascending.
+    These(Vec<i32>),
 }
 
 impl Writes {
@@ -83,7 +82,7 @@ impl Written {
     pub(super) fn may_be(&self, watch: &Watch) -> bool {
         match self {
             Self::Unknown => true,
-            Self::These(numbers) => numbers.contains(&watch.number),
+            Self::These(numbers) => numbers.binary_search(&watch.number).is_ok(),
         }
     }
 }
@@ -96,21 +95,23 @@ impl Drop for Watch {
 }
 
 /// `None` where more happened than the kernel can note.
-fn drained(queue: &OwnedFd) -> Option<HashSet<i32>> {
+fn drained(queue: &OwnedFd) -> Option<Vec<i32>> {
     let mut buffer = [MaybeUninit::uninit(); EVENT_BYTES];
     let mut reader = Reader::new(queue, &mut buffer);
-    let (mut numbers, mut whole) = (HashSet::new(), true);
+    let (mut numbers, mut whole) = (vec![], true);
     loop {
         match reader.next() {
             Ok(event) => {
                 whole &= !event.events().contains(ReadFlags::QUEUE_OVERFLOW);
-                numbers.insert(event.wd());
+                numbers.push(event.wd());
             }
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => break,
             Err(_) => return None,
         }
     }
+    numbers.sort_unstable();
+    numbers.dedup();
     whole.then_some(numbers)
 }
 
