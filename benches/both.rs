@@ -80,10 +80,8 @@ fn wall(runtime: &Runtime, logs: &[&Log]) -> f64 {
     let running: Vec<_> = sources
         .map(|source| ingest::start(source, clock).unwrap())
         .collect();
-    let counted: Vec<_> = running
-        .iter()
-        .map(|(handle, _)| runtime.block_on(handle.fresh(PATIENCE)))
-        .collect();
+    let handles: Vec<_> = running.iter().map(|(handle, _)| handle.clone()).collect();
+    let counted = runtime.block_on(ingest::fresh(&handles, PATIENCE));
     let took = clock.now().elapsed - began;
     for (log, snapshot) in logs.iter().zip(&counted) {
         assert!(figures(snapshot) == log.figures, "{}", log.path.display());

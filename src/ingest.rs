@@ -49,18 +49,12 @@ impl Handle {
         Arc::clone(&self.published.borrow())
     }
 
-    /// Asks for a pass and waits until it is done and nothing of the start is left to catch up, at most
-    /// `timeout`; then gives the last published state. What was on disk before the call is in it, unless the
-    /// time was too short.
-    pub async fn fresh(&self, timeout: Duration) -> Arc<Snapshot> {
-        let pass = self.doorbell.pass();
+    /// Returns once pass `pass` is done and nothing of the start is left to catch up.
+    async fn answered(&self, pass: u64) {
         let mut published = self.published.clone();
         let done = published.wait_for(|snapshot| snapshot.answered >= pass && !snapshot.catching_up);
-        match tokio::time::timeout(timeout, done).await {
-            Ok(Ok(snapshot)) => Arc::clone(&snapshot),
-            // Too late, or the source is gone: what is published says so itself.
-            _ => self.snapshot(),
-        }
+        // A source that is gone: what it published last says so itself.
+        let _ = done.await;
     }
 
     /// Has the source go on under another configuration, between two passes. Whether it does so within `timeout`;
@@ -77,6 +71,21 @@ impl Handle {
     pub fn stop(&self) {
         self.doorbell.stop();
     }
+}
+
+/// Asks all sources for a pass, which they do side by side, and waits until they are done and nothing of the start is
+/// left to catch up, at most `timeout`; then gives what they have published. What was on disk before the call is in it,
+/// unless the time was too short.
+pub async fn fresh(sources: &[Handle], timeout: Duration) -> Vec<Arc<Snapshot>> {
+    let passes: Vec<u64> = sources.iter().map(|source| source.doorbell.pass()).collect();
+    let all = async {
+        for (source, pass) in sources.iter().zip(passes) {
+            source.answered(pass).await;
+        }
+    };
+    // Too late: what is published says so itself.
+    let _ = tokio::time::timeout(timeout, all).await;
+    snapshots(sources)
 }
 
 /// What the sources that are switched on have published.
@@ -230,6 +239,12 @@ mod tests {
         file.write_all(LINE.repeat(lines).as_bytes()).unwrap();
     }
 
+    async fn fresh(handle: &Handle) -> Arc<Snapshot> {
+        super::fresh(std::slice::from_ref(handle), PATIENCE)
+            .await
+            .remove(0)
+    }
+
     fn counted(snapshot: &Snapshot) -> u64 {
         snapshot.state.intake.lines.counted
     }
@@ -240,7 +255,7 @@ mod tests {
     async fn what_was_on_disk_before_the_call_is_in_the_answer() {
         let running = running(LINE);
         for lines in 1..10 {
-            assert_eq!(counted(&*running.handle.fresh(PATIENCE).await), lines);
+            assert_eq!(counted(&*fresh(&running.handle).await), lines);
             append(&running.path, 1);
         }
         running.handle.stop();
@@ -255,13 +270,13 @@ mod tests {
     #[tokio::test]
     async fn a_scrape_alone_waits_for_nobody() {
         let running = running("");
-        let first = running.handle.fresh(PATIENCE).await;
+        let first = fresh(&running.handle).await;
         // The idle sweep comes a second after; by then nobody is left to share with.
         while running.handle.snapshot().now.elapsed < first.now.elapsed + 2 * SHARED {
             tokio::task::yield_now().await;
         }
         let asked = running.handle.snapshot().now.elapsed;
-        let second = running.handle.fresh(PATIENCE).await;
+        let second = fresh(&running.handle).await;
         assert!(
             second.now.elapsed - asked < SHARED,
             "{:?}",
@@ -273,12 +288,12 @@ mod tests {
     #[tokio::test]
     async fn scrapes_at_one_time_share_a_pass() {
         let running = running("");
-        let first = running.handle.fresh(PATIENCE).await;
+        let first = fresh(&running.handle).await;
         // All ask at once, within the time that is shared after the first.
         let mut scrapes = tokio::task::JoinSet::new();
         for _ in 0..20 {
             let handle = running.handle.clone();
-            scrapes.spawn(async move { handle.fresh(PATIENCE).await.now });
+            scrapes.spawn(async move { fresh(&handle).await.now });
         }
         let mut passes = scrapes.join_all().await;
         passes.sort_by_key(|now| now.elapsed);
@@ -291,13 +306,13 @@ mod tests {
     #[tokio::test]
     async fn a_gone_source_answers_with_what_it_last_published() {
         let running = running(LINE);
-        running.handle.fresh(PATIENCE).await;
+        fresh(&running.handle).await;
         running.handle.stop();
         let thread = running.thread;
         tokio::task::spawn_blocking(move || thread.join())
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(counted(&*running.handle.fresh(PATIENCE).await), 1);
+        assert_eq!(counted(&*fresh(&running.handle).await), 1);
     }
 }

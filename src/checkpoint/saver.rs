@@ -272,7 +272,7 @@ mod tests {
 
         // A save makes another file.
         let saved = async || {
-            handle.fresh(PATIENCE).await;
+            ingest::fresh(std::slice::from_ref(&handle), PATIENCE).await;
             assert!(saver.save(PATIENCE).await);
             fs::metadata(dir.path().join("state/checkpoint")).unwrap().ino()
         };

@@ -85,17 +85,12 @@ impl Site {
         ingest::snapshots(&self.sources)
     }
 
-    /// States that hold what is on disk now. The sources read side by side. HEAD is not worth a pass.
+    /// States that hold what is on disk now. HEAD is not worth a pass.
     async fn fresh(&self, method: &Method) -> Vec<Arc<Snapshot>> {
         if method == Method::HEAD {
             return self.snapshots();
         }
-        let mut passes = tokio::task::JoinSet::new();
-        for source in self.sources.clone() {
-            passes.spawn(async move { drop(source.fresh(FRESH_WITHIN).await) });
-        }
-        passes.join_all().await;
-        self.snapshots()
+        ingest::fresh(&self.sources, FRESH_WITHIN).await
     }
 
     /// A count is shown only when a restart cannot take it back.
