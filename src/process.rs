@@ -1,6 +1,9 @@
 //! What the kernel says about this process: the standard `process_*` values.
 
-use procfs::process::Process;
+use std::{fs, io};
+
+use procfs::FromRead as _;
+use procfs::process::Stat;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
@@ -24,15 +27,12 @@ pub struct ProcessStats {
 /// Reads the values. Takes some tens of microseconds; the boot time, which costs more on large machines, is read
 /// once per thread.
 pub fn read() -> ProcessStats {
-    let Ok(process) = Process::myself() else {
-        return ProcessStats::default();
-    };
     let mut stats = ProcessStats {
-        open_fds: process.fd_count().ok().map(|count| count as u64),
+        open_fds: open_fds().ok(),
         max_fds: getrlimit(Resource::Nofile).current,
         ..ProcessStats::default()
     };
-    if let Ok(stat) = process.stat() {
+    if let Ok(stat) = Stat::from_file("/proc/self/stat") {
         let seconds = |ticks: u64| ticks as f64 / procfs::ticks_per_second() as f64;
         stats.cpu_seconds_total = Some(seconds(stat.utime + stat.stime));
         stats.virtual_memory_bytes = Some(stat.vsize);
@@ -44,9 +44,17 @@ pub fn read() -> ProcessStats {
     stats
 }
 
+fn open_fds() -> io::Result<u64> {
+    // Linux 6.2 and later tell it as the directory's size.
+    match fs::metadata("/proc/self/fd")?.len() {
+        0 => Ok(fs::read_dir("/proc/self/fd")?.count() as u64),
+        count => Ok(count),
+    }
+}
+
 /// The machine's name; empty where the kernel does not tell it.
 pub fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
 }
 
