@@ -30,22 +30,27 @@ pub struct Doorbell {
 impl Doorbell {
     /// Something changed in a directory.
     pub fn directory(&self) {
-        self.lock().directory = true;
-        self.rung.notify_one();
+        self.ring(|rings| rings.directory = true);
     }
 
     /// Asks for a pass and returns its number: it is done once a state that answers it is published.
     pub fn pass(&self) -> u64 {
-        let mut rings = self.lock();
-        rings.passes += 1;
-        self.rung.notify_one();
-        rings.passes
+        self.ring(|rings| {
+            rings.passes += 1;
+            rings.passes
+        })
     }
 
     /// Asks for the end.
     pub fn stop(&self) {
-        self.lock().stop = true;
+        self.ring(|rings| rings.stop = true);
+    }
+
+    /// Wakes once the lock is free again: who wakes needs it.
+    fn ring<T>(&self, change: impl FnOnce(&mut Rings) -> T) -> T {
+        let changed = change(&mut self.lock());
         self.rung.notify_one();
+        changed
     }
 
     /// Waits until something rings, at most `timeout`. What rang is then held back for as long as `hold` says, so
