@@ -81,9 +81,10 @@ fn main() {
     );
     drop(long);
     let exporter = Exporter::start(binary, None, &lines);
+    let mut client = exporter.client();
     for (_, accept) in KINDS.iter().cycle().take(10 * SCRAPES) {
         exporter.append(&lines);
-        exporter.scrape(accept);
+        client.scrape(accept);
     }
     memory("scraped 250 times", &exporter);
 }
@@ -116,20 +117,21 @@ fn many_series() -> (String, Vec<u8>) {
 fn scrapes(name: &str, exporter: &Exporter, lines: &[u8]) {
     let ends: Vec<usize> = memchr::memchr_iter(b'\n', lines).map(|end| end + 1).collect();
     let some = &lines[..ends[LINES_BETWEEN - 1]];
+    let mut client = exporter.client();
     for (kind, accept) in KINDS {
         let (mut costs, mut waits, mut bytes) = (vec![], vec![], 0);
         for _ in 0..SCRAPES {
             exporter.append(some);
             sleep(APART);
             let before = exporter.cpu();
-            let answer = exporter.scrape(accept);
+            let answer = client.scrape(accept);
             sleep(SETTLED);
             costs.push((exporter.cpu() - before) * 1e3);
             waits.push(answer.wait.as_secs_f64() * 1e3);
             bytes = answer.body.len();
         }
         sleep(APART);
-        let plain = exporter.scrape("").body;
+        let plain = client.scrape("").body;
         let is_sample = |line: &&[u8]| !line.is_empty() && !line.starts_with(b"#");
         let series = plain.split(|byte| *byte == b'\n').filter(is_sample).count();
         println!(
@@ -209,7 +211,8 @@ impl Exporter {
             log,
             _dir: dir,
         };
-        while exporter.get("/-/ready", "").body != b"ready\n" {
+        let mut client = exporter.client();
+        while client.get("/-/ready", "").body != b"ready\n" {
             sleep(SETTLED);
         }
         exporter
@@ -230,23 +233,64 @@ impl Exporter {
         tasks.filter_map(|task| spent(task.unwrap().path())).sum::<f64>() / 1e9
     }
 
-    fn scrape(&self, headers: &str) -> Answer {
+    fn client(&self) -> Client {
+        Client(BufReader::new(TcpStream::connect(&self.address).unwrap()))
+    }
+}
+
+/// Keeps its connection from one scrape to the next, as Prometheus does.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn scrape(&mut self, headers: &str) -> Answer {
         self.get("/metrics", headers)
     }
 
-    fn get(&self, path: &str, headers: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: close\r\n\r\n");
+    fn get(&mut self, path: &str, headers: &str) -> Answer {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         let begun = Instant::now();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = vec![0];
-        stream.read_exact(&mut answer).unwrap();
+        self.0.get_mut().write_all(request.as_bytes()).unwrap();
+        self.0.fill_buf().unwrap();
         let wait = begun.elapsed();
-        stream.read_to_end(&mut answer).unwrap();
-        let head = memchr::memmem::find(&answer, b"\r\n\r\n").unwrap();
-        Answer {
-            wait,
-            body: answer.split_off(head + 4),
+        let mut length = None;
+        loop {
+            let line = self.line();
+            if line.is_empty() {
+                break;
+            }
+            length = line
+                .strip_prefix("content-length: ")
+                .map(str::to_owned)
+                .or(length);
+        }
+        let body = match length {
+            Some(length) => self.bytes(length.parse().unwrap()),
+            None => self.chunks(),
+        };
+        Answer { wait, body }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut body = vec![];
+        loop {
+            let length = usize::from_str_radix(&self.line(), 16).unwrap();
+            body.append(&mut self.bytes(length));
+            self.line();
+            if length == 0 {
+                return body;
+            }
         }
     }
 }
