@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use fearless_simd::{Simd, dispatch};
 use serde::{Deserialize, Serialize};
 
 pub use self::formats::Formats;
@@ -337,13 +338,14 @@ struct Counter<'s> {
 /// What becomes of lines: each ends in exactly one of three counts. `read` is told whether a line is a whole one, and gives
 /// the time stamp of one that was counted.
 #[inline(always)]
-fn each<'a>(
-    lines: Lines<'a>,
+fn each<'a, S: Simd>(
+    simd: S,
+    mut lines: Lines<'a>,
     counts: &mut LineCounts,
     now: Now,
     mut read: impl FnMut(&'a [u8], bool) -> Result<Option<Option<UnixMillis>>, Reject>,
 ) {
-    for line in lines {
+    while let Some(line) = lines.next_with(simd) {
         let (bytes, finished) = match line {
             Line::Complete(bytes) => (bytes, true),
             Line::Unfinished(bytes) => (bytes, false),
@@ -368,26 +370,40 @@ impl Counter<'_> {
         match &mut *self.counts {
             Counts::Access(tally) => {
                 let format = self.formats.of(path);
-                each(lines, self.lines, now, |line, finished| {
-                    // Half a line says nothing of its file's format.
-                    let mut aside = *format;
-                    let format = if finished { &mut *format } else { &mut aside };
-                    model.decoder.decode_like(line, format, learned, |request| {
-                        let row = model.routes.resolve_like(request.line.as_ref(), lately);
-                        tally.count(model, row, request, now);
-                        request.time
-                    })
-                });
+                dispatch!(learned.cpu(), simd => each(
+                    simd,
+                    lines,
+                    self.lines,
+                    now,
+                    #[inline(always)]
+                    |line, finished| {
+                        // Half a line says nothing of its file's format.
+                        let mut aside = *format;
+                        let format = if finished { &mut *format } else { &mut aside };
+                        model.decoder.decode_with(simd, line, format, learned, |request| {
+                            let row = model.routes.resolve_like(request.line.as_ref(), lately);
+                            tally.count(model, row, request, now);
+                            request.time
+                        })
+                    },
+                ));
             }
             Counts::App(tally) => {
                 let mut log = None;
-                each(lines, self.lines, now, |line, _| {
-                    model.app_decoder.decode_like(line, learned, |event| {
-                        let log = *log.get_or_insert_with(|| app::log_of(tally, model, path));
-                        tally.count(model, log, event, now);
-                        Some(event.time)
-                    })
-                });
+                dispatch!(learned.cpu(), simd => each(
+                    simd,
+                    lines,
+                    self.lines,
+                    now,
+                    #[inline(always)]
+                    |line, _| {
+                        model.app_decoder.decode_with(simd, line, learned, |event| {
+                            let log = *log.get_or_insert_with(|| app::log_of(tally, model, path));
+                            tally.count(model, log, event, now);
+                            Some(event.time)
+                        })
+                    },
+                ));
             }
         }
     }
