@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::dispatch;
 use serde::{Deserialize, Serialize};
 
 pub use self::formats::Formats;
@@ -338,14 +338,13 @@ struct Counter<'s> {
 /// What becomes of lines: each ends in exactly one of three counts. `read` is told whether a line is a whole one, and gives
 /// the time stamp of one that was counted.
 #[inline(always)]
-fn each<'a, S: Simd>(
-    simd: S,
-    mut lines: Lines<'a>,
+fn each<'a>(
+    lines: Lines<'a>,
     counts: &mut LineCounts,
     now: Now,
     mut read: impl FnMut(&'a [u8], bool) -> Result<Option<Option<UnixMillis>>, Reject>,
 ) {
-    while let Some(line) = lines.next_with(simd) {
+    for line in lines {
         let (bytes, finished) = match line {
             Line::Complete(bytes) => (bytes, true),
             Line::Unfinished(bytes) => (bytes, false),
@@ -371,7 +370,6 @@ impl Counter<'_> {
             Counts::Access(tally) => {
                 let format = self.formats.of(path);
                 dispatch!(learned.cpu(), simd => each(
-                    simd,
                     lines,
                     self.lines,
                     now,
@@ -391,7 +389,6 @@ impl Counter<'_> {
             Counts::App(tally) => {
                 let mut log = None;
                 dispatch!(learned.cpu(), simd => each(
-                    simd,
                     lines,
                     self.lines,
                     now,

@@ -1,7 +1,5 @@
 //! Bytes to lines. Pure; nothing is kept but whether we are inside a line that is too long.
 
-use fearless_simd::{Level, Simd, SimdBase, SimdMask, dispatch, u8x64};
-
 /// What the tailer hands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
@@ -18,9 +16,7 @@ pub enum Line<'a> {
 #[derive(Debug)]
 pub struct Lines<'a> {
     data: &'a [u8],
-    /// How much of `data` was looked at, and a bit for each byte in its last step, set for newlines that are not done with.
-    seen: usize,
-    ends: u64,
+    ends: memchr::Memchr<'a>,
     /// Where the next one begins.
     start: usize,
     limit: usize,
@@ -42,42 +38,24 @@ impl<'a> Lines<'a> {
     fn complete(data: &'a [u8], limit: usize, skipping: bool) -> Self {
         Self {
             data,
-            seen: 0,
-            ends: 0,
+            ends: memchr::memchr_iter(b'\n', data),
             start: 0,
             limit,
             skipping,
             last: None,
         }
     }
+}
 
-    /// The next one. The processor's vectors are chosen once for all; a function of its own, so that what is done with a line
-    /// has all registers.
-    #[inline(never)]
-    pub(crate) fn next_with<S: Simd>(&mut self, simd: S) -> Option<Line<'a>> {
-        simd.vectorize(
-            #[inline(always)]
-            || self.find_next(simd),
-        )
-    }
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
 
-    #[inline(always)]
-    fn find_next<S: Simd>(&mut self, simd: S) -> Option<Line<'a>> {
-        while self.ends == 0 {
-            let bytes = self.data.get(self.seen..).unwrap_or_default();
-            self.ends = match bytes.first_chunk::<STEP>() {
-                Some(bytes) => u8x64::from_slice(simd, bytes).simd_eq(b'\n').to_bitmask(),
-                None if bytes.is_empty() => return self.last.take(),
-                None => bytes
-                    .iter()
-                    .rev()
-                    .fold(0, |ends, byte| ends << 1 | u64::from(*byte == b'\n')),
-            };
-            self.seen += STEP;
-        }
-        let end = self.seen - STEP + self.ends.trailing_zeros() as usize;
-        self.ends &= self.ends - 1;
-        let line = self.data.get(self.start..end)?;
+    #[inline]
+    fn next(&mut self) -> Option<Line<'a>> {
+        let Some(end) = self.ends.next() else {
+            return self.last.take();
+        };
+        let line = &self.data[self.start..end];
         self.start = end + 1;
         let too_long = std::mem::take(&mut self.skipping) || line.len() > self.limit;
         Some(if too_long {
@@ -87,17 +65,6 @@ impl<'a> Lines<'a> {
         })
     }
 }
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = Line<'a>;
-
-    fn next(&mut self) -> Option<Line<'a>> {
-        dispatch!(Level::new(), simd => self.next_with(simd))
-    }
-}
-
-/// Bytes looked at in one step, a bit for each.
-const STEP: usize = u64::BITS as usize;
 
 /// Gives the complete lines in `data` to `sink` and returns how many bytes are done with. What is left is an
 /// unfinished line of at most `limit` bytes, to be offered again with more behind it.
