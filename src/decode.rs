@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::mem::ManuallyDrop;
 
+use fearless_simd::{Simd, dispatch};
 use jiff::tz::TimeZone;
 
 use self::dialect::{Dialect, FixedText};
 use self::haproxy::Haproxy;
 use self::keys::{Keys, Slots};
-use self::layout::{Found, Layout};
+use self::layout::Layout;
 use self::learned::Of;
 use self::request::Units;
 use crate::record::{Reject, Request, closed_set};
@@ -184,9 +185,21 @@ impl AccessDecoder {
     ///
     /// # Errors
     /// The same.
-    #[inline(always)]
     pub fn decode_like<'a, T>(
         &self,
+        line: &'a [u8],
+        file: &mut Detection,
+        learned: &mut Learned,
+        count: impl FnOnce(&Request<'a>) -> T,
+    ) -> Result<Option<T>, Reject> {
+        dispatch!(learned.cpu(), simd => self.decode_with(simd, line, file, learned, count))
+    }
+
+    /// The same, where the processor's vectors are chosen already: for many lines that is done once.
+    #[inline(always)]
+    pub(crate) fn decode_with<'a, S: Simd, T>(
+        &self,
+        simd: S,
         line: &'a [u8],
         file: &mut Detection,
         learned: &mut Learned,
@@ -197,10 +210,13 @@ impl AccessDecoder {
             return self.blank().map(|_| None);
         }
         match &*self.readers {
-            [reader] => reader.read_like(line, learned, count),
-            readers => file.decode(readers, line, |reader, line| {
-                reader.read_like(line, learned, count)
-            }),
+            [reader] => reader.read_like(simd, line, learned, count),
+            readers => file.decode(
+                readers,
+                line,
+                #[inline(always)]
+                |reader, line| reader.read_like(simd, line, learned, count),
+            ),
         }
     }
 
@@ -264,8 +280,9 @@ impl Reader {
 
     /// The same, faster on lines like earlier ones.
     #[inline(always)]
-    fn read_like<'a, T>(
+    fn read_like<'a, S: Simd, T>(
         &self,
+        simd: S,
         line: &'a [u8],
         learned: &mut Learned,
         count: impl FnOnce(&Request<'a>) -> T,
@@ -275,7 +292,7 @@ impl Reader {
             Self::Combined(_) => Of::Combined,
             _ => return Ok(self.read(line)?.as_ref().map(count)),
         };
-        if let Some((values, times)) = learned.find(of, line, &mut Found::default()) {
+        if let Some((values, times)) = learned.find(simd, of, line) {
             let request = request::build_with(&values, Units::SECONDS, |text| times.parse(text))?;
             // All of it is borrowed from the line: there is nothing to drop, and to find that out takes longer than a number.
             let request = ManuallyDrop::new(request);

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use fearless_simd::dispatch;
 use serde::{Deserialize, Serialize};
 
 pub use self::formats::Formats;
@@ -368,26 +369,38 @@ impl Counter<'_> {
         match &mut *self.counts {
             Counts::Access(tally) => {
                 let format = self.formats.of(path);
-                each(lines, self.lines, now, |line, finished| {
-                    // Half a line says nothing of its file's format.
-                    let mut aside = *format;
-                    let format = if finished { &mut *format } else { &mut aside };
-                    model.decoder.decode_like(line, format, learned, |request| {
-                        let row = model.routes.resolve_like(request.line.as_ref(), lately);
-                        tally.count(model, row, request, now);
-                        request.time
-                    })
-                });
+                dispatch!(learned.cpu(), simd => each(
+                    lines,
+                    self.lines,
+                    now,
+                    #[inline(always)]
+                    |line, finished| {
+                        // Half a line says nothing of its file's format.
+                        let mut aside = *format;
+                        let format = if finished { &mut *format } else { &mut aside };
+                        model.decoder.decode_with(simd, line, format, learned, |request| {
+                            let row = model.routes.resolve_like(request.line.as_ref(), lately);
+                            tally.count(model, row, request, now);
+                            request.time
+                        })
+                    },
+                ));
             }
             Counts::App(tally) => {
                 let mut log = None;
-                each(lines, self.lines, now, |line, _| {
-                    model.app_decoder.decode_like(line, learned, |event| {
-                        let log = *log.get_or_insert_with(|| app::log_of(tally, model, path));
-                        tally.count(model, log, event, now);
-                        Some(event.time)
-                    })
-                });
+                dispatch!(learned.cpu(), simd => each(
+                    lines,
+                    self.lines,
+                    now,
+                    #[inline(always)]
+                    |line, _| {
+                        model.app_decoder.decode_with(simd, line, learned, |event| {
+                            let log = *log.get_or_insert_with(|| app::log_of(tally, model, path));
+                            tally.count(model, log, event, now);
+                            Some(event.time)
+                        })
+                    },
+                ));
             }
         }
     }

@@ -100,6 +100,17 @@ pub(crate) const fn leading_digits(word: u64) -> usize {
     (digits(word) ^ HIGH).trailing_zeros() as usize / 8
 }
 
+/// The places of the first two bytes of a word that are no digits; 8 where there is none.
+#[inline]
+pub(crate) const fn not_digits(word: u64) -> (usize, usize) {
+    let others = digits(word) ^ HIGH;
+    let behind = others & others.wrapping_sub(1);
+    (
+        others.trailing_zeros() as usize / 8,
+        behind.trailing_zeros() as usize / 8,
+    )
+}
+
 /// The high bit of each byte that is a digit.
 #[inline]
 const fn digits(word: u64) -> u64 {
@@ -159,6 +170,9 @@ mod tests {
             let known = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
             if let Some(word) = text.first_chunk() {
                 prop_assert_eq!(leading_digits(u64::from_le_bytes(*word)), known.min(8));
+                let mut others = word.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_digit()).map(|(at, _)| at);
+                let others = (others.next().unwrap_or(8), others.next().unwrap_or(8));
+                prop_assert_eq!(not_digits(u64::from_le_bytes(*word)), others);
             }
             prop_assert!(same(&text, &text.clone()));
             if let Some((_, shorter)) = text.split_last() {

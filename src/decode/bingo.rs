@@ -6,11 +6,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use fearless_simd::{Simd, dispatch};
 use memchr::memmem::Finder;
 
 use super::json;
 use super::keys::{Keys, Said, Slots, Wanted};
-use super::layout::{self, Found};
+use super::layout;
 use super::learned::{Learned, Of};
 use super::number::{duration, integer};
 use super::time;
@@ -112,9 +113,20 @@ impl AppDecoder {
     ///
     /// # Errors
     /// The same.
-    #[inline]
     pub fn decode_like<'a, T>(
         &self,
+        line: &'a [u8],
+        learned: &mut Learned,
+        count: impl FnOnce(&Event<'a>) -> T,
+    ) -> Result<T, Reject> {
+        dispatch!(learned.cpu(), simd => self.decode_with(simd, line, learned, count))
+    }
+
+    /// The same, where the processor's vectors are chosen already: for many lines that is done once.
+    #[inline(always)]
+    pub(crate) fn decode_with<'a, S: Simd, T>(
+        &self,
+        simd: S,
         line: &'a [u8],
         learned: &mut Learned,
         count: impl FnOnce(&Event<'a>) -> T,
@@ -129,7 +141,7 @@ impl AppDecoder {
             learned.repeats(quota.level, quota.before, quota.after);
             return Ok(count(&quota.event()));
         }
-        if let Some((values, times)) = learned.find(Of::App, line, &mut Found::default()) {
+        if let Some((values, times)) = learned.find(simd, Of::App, line) {
             return Ok(count(&self.build(&values, |text| times.parse(text))));
         }
         let event = self.decode(line)?;

@@ -110,11 +110,12 @@ impl Detection {
         line: &'a [u8],
         read: impl FnOnce(&Reader, &'a [u8]) -> Result<Option<T>, Reject>,
     ) -> Result<Option<T>, Reject> {
-        let Some(known) = self.known else {
-            return match self.decide(readers, line)? {
-                Some(known) => read(&readers[known as usize], line),
-                None => Ok(None),
-            };
+        let known = match self.known {
+            Some(known) => known,
+            None => match self.decide(readers, line)? {
+                Some(known) => known,
+                None => return Ok(None),
+            },
         };
         let read = read(&readers[known as usize], line);
         match read {

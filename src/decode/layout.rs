@@ -70,33 +70,28 @@ enum Kind {
 #[derive(Debug)]
 pub(super) struct Values<'l, 'a> {
     layout: &'l Layout,
-    values: &'l Found<'a>,
+    line: &'a [u8],
+    found: &'l Found,
 }
 
-/// Where the values of a line are kept: made once for a line and never moved.
-pub(super) type Found<'a> = [&'a [u8]; VALUES + 1];
+/// Where the values of a line begin and end, by place. As many as a place can tell apart, so that none need be checked; those
+/// that a layout has no use for are another's.
+pub(super) type Found = [(usize, usize); PLACES];
+
+const PLACES: usize = u8::MAX as usize + 1;
+
+/// Before the first line.
+pub(super) const NONE_FOUND: Found = [(0, 0); PLACES];
 
 impl Layout {
     /// Whether a line with these quotes is laid out like this; its values are kept in `found`.
     #[inline(always)]
-    pub(super) fn find<'a, S: Simd>(
-        &self,
-        simd: S,
-        line: &'a [u8],
-        quotes: &Quotes,
-        found: &mut Found<'a>,
-    ) -> bool {
+    pub(super) fn find<S: Simd>(&self, simd: S, line: &[u8], quotes: &Quotes, found: &mut Found) -> bool {
         self.walk(simd, line, quotes, found).is_some()
     }
 
     #[inline(always)]
-    fn walk<'a, S: Simd>(
-        &self,
-        simd: S,
-        line: &'a [u8],
-        quotes: &Quotes,
-        found: &mut Found<'a>,
-    ) -> Option<()> {
+    fn walk<S: Simd>(&self, simd: S, line: &[u8], quotes: &Quotes, found: &mut Found) -> Option<()> {
         let (mut at, quotes) = (0, quotes.words());
         for part in &self.parts {
             at = part.before.end(simd, line, at)?;
@@ -110,9 +105,7 @@ impl Layout {
                 Kind::Number => at + number_length(line.get(at..)?)?,
                 Kind::Integer => at + integer_length(line.get(at..)?)?,
             };
-            if let Some(value) = found.get_mut(usize::from(part.place)) {
-                *value = line.get(at..end)?;
-            }
+            found[usize::from(part.place)] = (at, end);
             at = end;
         }
         (self.end.end(simd, line, at)? == line.len()).then_some(())
@@ -122,8 +115,8 @@ impl Layout {
 impl<'l, 'a> Values<'l, 'a> {
     /// Those that a layout found.
     #[inline]
-    pub(super) fn new(layout: &'l Layout, values: &'l Found<'a>) -> Self {
-        Self { layout, values }
+    pub(super) fn new(layout: &'l Layout, line: &'a [u8], found: &'l Found) -> Self {
+        Self { layout, line, found }
     }
 }
 
@@ -157,7 +150,8 @@ impl<'a> Values<'_, 'a> {
 
     #[inline(always)]
     fn at(&self, place: u8) -> Option<&'a [u8]> {
-        let value = self.values.get(usize::from(place))?;
+        let (begin, end) = self.found[usize::from(place)];
+        let value = self.line.get(begin..end)?;
         (!matches!(value, [] | [b'-'])).then_some(value)
     }
 }
@@ -175,16 +169,26 @@ fn after_bracket<S: Simd>(simd: S, line: &[u8], end: usize) -> Option<usize> {
 /// How long a number is: a subset of JSON's, and of what other formats take.
 #[inline(always)]
 fn number_length(text: &[u8]) -> Option<usize> {
-    let whole = digits(text);
+    let (whole, fraction_end) = match text
+        .first_chunk()
+        .map(|word| words::not_digits(u64::from_le_bytes(*word)))
+    {
+        // Its end is in the first word, as of most.
+        Some((whole, end @ 0..8)) => (whole, end),
+        _ => {
+            let whole = digits(text);
+            (
+                whole,
+                whole + 1 + digits(text.get(whole + 1..).unwrap_or_default()),
+            )
+        }
+    };
     let leading_zero = text.first() == Some(&b'0') && whole > 1;
     if whole == 0 || leading_zero {
         return None;
     }
-    match text.get(whole..)? {
-        [b'.', fraction @ ..] => match digits(fraction) {
-            0 => None,
-            digits => Some(whole + 1 + digits),
-        },
+    match text.get(whole) {
+        Some(b'.') => (fraction_end > whole + 1).then_some(fraction_end),
         _ => Some(whole),
     }
 }

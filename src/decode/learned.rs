@@ -1,8 +1,8 @@
 //! What lines taught about the lines after them. It makes decoding faster and changes nothing else.
 
-use fearless_simd::{Level as Cpu, Simd, dispatch};
+use fearless_simd::{Level as Cpu, Simd};
 
-use super::layout::{Found, Layout, Quotes, Values};
+use super::layout::{Found, Layout, NONE_FOUND, Quotes, Values};
 use super::time;
 use crate::record::{Level, UnixMillis};
 use crate::words;
@@ -27,6 +27,8 @@ pub struct Learned {
     layouts: Vec<(Of, Layout)>,
     /// Of the line at hand.
     quotes: Quotes,
+    /// Of the line at hand.
+    found: Found,
     /// The likeliest first.
     repeated: Vec<Repeated>,
     time: LastTime,
@@ -61,6 +63,7 @@ impl Default for Learned {
             cpu: Cpu::new(),
             layouts: vec![],
             quotes: Quotes::default(),
+            found: NONE_FOUND,
             repeated: vec![],
             time: LastTime::default(),
         }
@@ -68,22 +71,26 @@ impl Default for Learned {
 }
 
 impl Learned {
-    /// The values of a line in a known layout, kept in `found`, and what its time stamp is to be read with.
+    /// The vectors this processor has.
+    pub(crate) fn cpu(&self) -> Cpu {
+        self.cpu
+    }
+
+    /// The values of a line in a known layout, and what its time stamp is to be read with.
     #[inline(always)]
-    pub(super) fn find<'l, 'a>(
+    pub(super) fn find<'l, 'a, S: Simd>(
         &'l mut self,
+        simd: S,
         of: Of,
         line: &'a [u8],
-        found: &'l mut Found<'a>,
     ) -> Option<(Values<'l, 'a>, &'l mut LastTime)> {
-        let (layouts, quotes) = (&self.layouts, &mut self.quotes);
-        let index = dispatch!(self.cpu, simd => place(simd, layouts, of, line, quotes, found))?;
+        let index = place(simd, &self.layouts, of, line, &mut self.quotes, &mut self.found)?;
         let likelier = index.saturating_sub(1);
         if likelier < index {
             self.layouts.swap(index, likelier);
         }
         let (_, layout) = &self.layouts[likelier];
-        Some((Values::new(layout, found), &mut self.time))
+        Some((Values::new(layout, line, &self.found), &mut self.time))
     }
 
     /// Keeps a layout in place of the least likely one.
@@ -125,13 +132,13 @@ impl Learned {
 
 /// The place of the first layout that a line has.
 #[inline(always)]
-fn place<'a, S: Simd>(
+fn place<S: Simd>(
     simd: S,
     layouts: &[(Of, Layout)],
     of: Of,
-    line: &'a [u8],
+    line: &[u8],
     quotes: &mut Quotes,
-    found: &mut Found<'a>,
+    found: &mut Found,
 ) -> Option<usize> {
     if layouts.is_empty() || !quotes.find(simd, line) {
         return None;

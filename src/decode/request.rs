@@ -51,19 +51,21 @@ pub(super) fn build_with<'a>(
 ) -> Result<Request<'a>, Reject> {
     let whole = said.first(Field::Request);
     let status = said.first(Field::Status);
-    let asked = whole.as_ref().and_then(split);
-    let parts = || said.first(Field::Method).zip(said.first(Field::Target));
-    let (line, version) = match asked {
-        Some((line, version)) => (Some(line), version),
+    let usual = match whole {
+        Some(Text::Borrowed(text)) => usual(text),
+        _ => None,
+    };
+    let (line, version) = match usual {
+        Some((method, target, version)) => {
+            let target = Text::Borrowed(target);
+            (Some(RequestLine { method, target }), Some(version))
+        }
         None => {
-            let parts = parts();
+            let parts = said.first(Field::Method).zip(said.first(Field::Target));
             if whole.is_none() && parts.is_none() && status.is_none() {
                 return Err(Reject::NoRequest);
             }
-            (
-                parts.and_then(|(method, target)| join(Method::parse(&method), &method, target)),
-                None,
-            )
+            unusual(whole, parts)
         }
     };
     let status = status.and_then(|text| integer(&text));
@@ -116,43 +118,52 @@ pub(super) fn without_scheme(url: Text<'_>) -> Text<'_> {
     }
 }
 
-/// Reads `METHOD target` or `METHOD target HTTP/x`.
+/// Reads what most requests are, `GET /path HTTP/1.1`. `None` says nothing about the others.
 #[inline]
+fn usual(text: &[u8]) -> Option<(Method, &[u8], Protocol)> {
+    let (method, rest) = match text {
+        [b'G', b'E', b'T', b' ', rest @ ..] => (Method::Get, rest),
+        [b'P', b'O', b'S', b'T', b' ', rest @ ..] => (Method::Post, rest),
+        _ => return None,
+    };
+    let (target, version) = rest.split_last_chunk()?;
+    let version = u64::from_le_bytes(*version);
+    // Chosen without a branch, since both are common.
+    let protocol = if version == HTTP2 {
+        Protocol::Http2
+    } else {
+        Protocol::Http11
+    };
+    let known = (version == HTTP11) | (version == HTTP2);
+    let target = target.strip_suffix(b" ")?;
+    let valid = known && target.starts_with(b"/") && !has_space_or_control(target);
+    valid.then_some((method, target, protocol))
+}
+
+/// Reads a request line, else its parts.
+fn unusual<'a>(
+    whole: Option<Text<'a>>,
+    parts: Option<(Text<'a>, Text<'a>)>,
+) -> (Option<RequestLine<'a>>, Option<Protocol>) {
+    match whole.as_ref().and_then(split) {
+        Some((line, version)) => (Some(line), version),
+        None => (parts.and_then(|(method, target)| join(&method, target)), None),
+    }
+}
+
+/// Reads `METHOD target` or `METHOD target HTTP/x`.
 fn split<'a>(text: &Text<'a>) -> Option<(RequestLine<'a>, Option<Protocol>)> {
-    let (known, method, rest) = match &**text {
-        // What most requests begin with.
-        [b'G', b'E', b'T', b' ', rest @ ..] => (Method::Get, &b"GET"[..], rest),
-        [b'P', b'O', b'S', b'T', b' ', rest @ ..] => (Method::Post, &b"POST"[..], rest),
-        text => {
-            let (method, rest) = text.split_at(memchr(b' ', text)?);
-            (Method::parse(method), method, rest.get(1..)?)
-        }
-    };
-    // And what they end with. A target with a space in it is refused below.
-    let usual = rest.split_last_chunk().and_then(|(target, version)| {
-        let version = u64::from_le_bytes(*version);
-        // Chosen without a branch, since both are common.
-        let protocol = if version == HTTP2 {
-            Protocol::Http2
-        } else {
-            Protocol::Http11
-        };
-        let is_usual = (version == HTTP11) | (version == HTTP2);
-        is_usual.then_some((target.strip_suffix(b" ")?.len(), Some(protocol)))
-    });
-    let (length, version) = match usual {
-        Some(usual) => usual,
-        None => other_version(rest)?,
-    };
-    let target = cut(text, text.len() - rest.len(), length);
-    join(known, method, target).map(|line| (line, version))
+    let (method, rest) = text.split_at(memchr(b' ', text)?);
+    let (length, protocol) = version(rest.get(1..)?)?;
+    let target = cut(text, method.len() + 1, length);
+    join(method, target).map(|line| (line, protocol))
 }
 
 const HTTP11: u64 = u64::from_le_bytes(*b"HTTP/1.1");
 const HTTP2: u64 = u64::from_le_bytes(*b"HTTP/2.0");
 
 /// The target's length and the version behind it.
-fn other_version(text: &[u8]) -> Option<(usize, Option<Protocol>)> {
+fn version(text: &[u8]) -> Option<(usize, Option<Protocol>)> {
     let length = memchr(b' ', text).unwrap_or(text.len());
     match &text[length..] {
         [] => Some((length, None)),
@@ -163,8 +174,8 @@ fn other_version(text: &[u8]) -> Option<(usize, Option<Protocol>)> {
     }
 }
 
-#[inline]
-fn join<'a>(known: Method, method: &[u8], target: Text<'a>) -> Option<RequestLine<'a>> {
+fn join<'a>(method: &[u8], target: Text<'a>) -> Option<RequestLine<'a>> {
+    let known = Method::parse(method);
     let parsable = (known != Method::Other || is_token(method)) && is_target(method, &target);
     parsable.then_some(RequestLine {
         method: known,
@@ -173,7 +184,6 @@ fn join<'a>(known: Method, method: &[u8], target: Text<'a>) -> Option<RequestLin
 }
 
 /// A part of a text, borrowed from the line wherever the whole is.
-#[inline]
 fn cut<'a>(text: &Text<'a>, from: usize, length: usize) -> Text<'a> {
     match text {
         Text::Borrowed(text) => Text::Borrowed(&text[from..from + length]),
@@ -188,7 +198,6 @@ fn is_token(text: &[u8]) -> bool {
 }
 
 /// One of the forms of RFC 9112, 3.2.
-#[inline]
 fn is_target(method: &[u8], target: &[u8]) -> bool {
     if has_space_or_control(target) {
         return false;

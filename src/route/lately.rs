@@ -45,7 +45,12 @@ impl Lately {
             return resolve();
         };
         if known != key {
-            (*known, *row) = (*key, resolve());
+            let found = resolve();
+            // What is written in digits behind `%` makes a difference.
+            if key.has(b'%') {
+                return found;
+            }
+            (*known, *row) = (*key, found);
         }
         *row
     }
@@ -58,13 +63,10 @@ impl Key {
         method: Method::Other,
     };
 
-    /// `None` where the target is too long, or written so that bytes of it do not stand for themselves. With
-    /// `numbers_alike`, targets that differ in digits alone have one key.
+    /// `None` where the target is too long. With `numbers_alike`, targets that differ in digits alone have one key.
     #[inline(always)]
     pub(super) fn new(line: &RequestLine<'_>, numbers_alike: bool) -> Option<Self> {
-        let mut encoded = false;
         let words = words::whole(&line.target, |word| {
-            encoded |= words::has(word, b'%');
             if numbers_alike {
                 words::without_digits(word)
             } else {
@@ -72,7 +74,12 @@ impl Key {
             }
         })?;
         let (len, method) = (line.target.len() as u8, line.method);
-        (!(numbers_alike && encoded)).then_some(Self { words, len, method })
+        Some(Self { words, len, method })
+    }
+
+    /// Whether a byte that is no digit is in the target.
+    fn has(&self, byte: u8) -> bool {
+        self.words.iter().any(|word| words::has(*word, byte))
     }
 
     /// rustc's own multiplicative hash; a collision costs time, no more.

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
+use fearless_simd::dispatch;
 use proptest::prelude::*;
 
-use super::Found;
 use crate::decode::learned::Of;
 use crate::decode::{AccessDecoder, AppDecoder, Detection, Field, Format, Learned};
 use crate::record::{DurationUnit, Event, Request};
@@ -61,7 +61,7 @@ fn is_learned(decoder: &AccessDecoder, lines: &[&str]) -> bool {
     }
     [Of::Json, Of::Combined]
         .into_iter()
-        .any(|of| learned.find(of, last.as_bytes(), &mut Found::default()).is_some())
+        .any(|of| dispatch!(learned.cpu(), simd => learned.find(simd, of, last.as_bytes()).is_some()))
 }
 
 const JSON: &str = r#"{"time_iso8601":"2023-12-02T11:16:47+00:00","request":"GET /api/movie/5 HTTP/1.1","status":200,"request_time":0.004,"http":{"user_agent":"curl/8.2.1"},"tags":["a",1,null],"upstream_addr":"10.0.0.1:80"}"#;
