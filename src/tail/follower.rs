@@ -16,7 +16,7 @@ use super::writes::{Watch, Writes, Written};
 
 /// Bytes asked for at once: large enough that a read costs nothing beside the decoding, small enough to stay in
 /// the cache.
-pub const CHUNK_BYTES: usize = 256 * 1024;
+pub const CHUNK_BYTES: usize = 128 * 1024;
 
 fn leading_zeros(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len())
@@ -67,6 +67,16 @@ enum Chunk {
     Rewritten,
     /// So many new bytes, and whether the file ended there.
     Read { new: u64, end: bool },
+}
+
+/// Where a line ends that is longer than what is held of it.
+enum LineEnd {
+    /// Behind its newline.
+    At(u64),
+    /// The file ends first.
+    NotYet(u64),
+    /// Too far.
+    OverLimit,
 }
 
 impl Follower {
@@ -298,18 +308,60 @@ impl Follower {
             self.position.before = Fingerprint::of_end(&buffer[..done]);
             self.position.offset = begin + done as u64;
         } else if full {
-            // Half a line fills the buffer. `split` passes over a line beyond the limit, so this ends.
-            buffer.resize(
-                (buffer.len() * 2)
-                    .min(limit + BEFORE_BYTES + 1)
-                    .max(buffer.len() + 1),
-                0,
-            );
+            return self.long_line(buffer, limit, begin, text);
         }
-        let read_to = begin + len as u64;
+        Ok(self.came_to(begin + len as u64, !full))
+    }
+
+    /// Half a line fills the buffer, from `text` on. How long it is, is found out before more of it is held: only a line
+    /// within the limit makes the buffer grow.
+    fn long_line(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        limit: usize,
+        begin: u64,
+        text: usize,
+    ) -> io::Result<Chunk> {
+        let held_to = begin + buffer.len() as u64;
+        let before = Fingerprint::of_end(buffer);
+        match self.line_end(buffer, limit, begin + text as u64, held_to)? {
+            LineEnd::At(end) => {
+                buffer.resize(usize::try_from(end - begin).unwrap_or(usize::MAX), 0);
+                Ok(self.came_to(held_to, false))
+            }
+            LineEnd::NotYet(size) => Ok(self.came_to(size, true)),
+            LineEnd::OverLimit => {
+                self.position.skipping = true;
+                self.position.before = before;
+                self.position.offset = held_to;
+                Ok(self.came_to(held_to, false))
+            }
+        }
+    }
+
+    /// Where the line that begins at `start` ends, looked for from `at` on with `buffer` as scratch space.
+    fn line_end(&self, buffer: &mut [u8], limit: usize, start: u64, mut at: u64) -> io::Result<LineEnd> {
+        loop {
+            let rest = usize::try_from(self.stamp.size.saturating_sub(at)).unwrap_or(usize::MAX);
+            let wanted = rest.min(buffer.len());
+            let len = read_full(&self.file, &mut buffer[..wanted], at)?;
+            let newline = memchr::memchr(b'\n', &buffer[..len]);
+            at += newline.unwrap_or(len) as u64;
+            if at - start > limit as u64 {
+                return Ok(LineEnd::OverLimit);
+            }
+            match newline {
+                Some(_) => return Ok(LineEnd::At(at + 1)),
+                None if len < buffer.len() => return Ok(LineEnd::NotYet(at)),
+                None => {}
+            }
+        }
+    }
+
+    fn came_to(&mut self, read_to: u64, end: bool) -> Chunk {
         let new = read_to.saturating_sub(self.read_to);
         self.read_to = self.read_to.max(read_to);
-        Ok(Chunk::Read { new, end: !full })
+        Chunk::Read { new, end }
     }
 
     fn check_head(&mut self) -> io::Result<bool> {

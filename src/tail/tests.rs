@@ -241,6 +241,45 @@ fn lines_longer_than_a_chunk() {
         lines.iter().map(String::len).collect::<Vec<_>>()
     );
     assert_eq!(bench.tail.buffer.capacity(), CHUNK_BYTES, "memory is given back");
+
+    let half = "z".repeat(CHUNK_BYTES + CHUNK_BYTES / 2);
+    bench.append("a.log", &half);
+    assert_eq!(bench.poll(), NOTHING);
+    assert_eq!(
+        bench.tail.files()[0].unread_bytes,
+        0,
+        "what waits for its end counts as read"
+    );
+    bench.append("a.log", &format!("{half}\nend\n"));
+    assert!(bench.poll() == [half.repeat(2), "end".to_owned()]);
+}
+
+/// Only what will be given is held.
+#[test]
+fn lines_over_the_limit_are_passed_over_without_being_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let limit = 4 * CHUNK_BYTES;
+    let read = |line: usize| {
+        fs::write(&path, "x".repeat(line) + "\nend\n").unwrap();
+        let file = File::open(&path).unwrap();
+        let id = FileId::from(&file.metadata().unwrap());
+        let mut follower = Follower::new(path.as_path().into(), file, Position::start(id), Duration::ZERO);
+        let (mut buffer, mut seen) = (vec![], vec![]);
+        let sink = &mut |lines: Lines<'_>| {
+            seen.extend(lines.map(|line| match line {
+                Line::Complete(bytes) => bytes.len(),
+                _ => 0,
+            }));
+        };
+        follower
+            .read(&mut buffer, limit, u64::MAX, Duration::ZERO, sink)
+            .unwrap();
+        (seen, buffer.len())
+    };
+    assert_eq!(read(limit), (vec![limit, 3], limit + 1));
+    assert_eq!(read(limit + 1), (vec![0, 3], CHUNK_BYTES));
+    assert_eq!(read(25 * limit), (vec![0, 3], CHUNK_BYTES));
 }
 
 #[test]
