@@ -142,6 +142,11 @@ fn gzip(path: &Path) {
 
 const NOTHING: [&str; 0] = [];
 
+/// Numbered lines, more than are needed to know a file by its head.
+fn many(numbers: std::ops::Range<usize>) -> String {
+    numbers.map(|number| format!("line {number:04}\n")).collect()
+}
+
 #[test]
 fn of_many_files_those_written_to_are_read_between_sweeps() {
     let mut bench = Bench::new("*.log", ReadFrom::Beginning);
@@ -169,117 +174,6 @@ fn of_many_files_those_written_to_are_read_between_sweeps() {
             .iter_mut()
             .all(|held| held.is_untouched(&written, false, now))
     );
-}
-
-#[test]
-fn what_was_there_is_old_and_what_comes_is_new() {
-    let mut bench = Bench::new("*.log", ReadFrom::End);
-    bench.append("a.log", "old\n");
-    assert_eq!(bench.poll(), NOTHING);
-    bench.append("a.log", "new\n");
-    bench.append("b.log", "later file\n");
-    assert_eq!(bench.poll(), ["new", "later file"]);
-}
-
-#[test]
-fn a_line_half_written_at_the_start_is_counted_when_whole() {
-    let mut bench = Bench::new("a.log", ReadFrom::End);
-    bench.append("a.log", "old\nhal");
-    assert_eq!(bench.poll(), NOTHING);
-    bench.append("a.log", "f\n");
-    assert_eq!(bench.poll(), ["half"]);
-}
-
-#[test]
-fn from_the_beginning_on_request() {
-    let mut bench = Bench::new("a.log", ReadFrom::Beginning);
-    bench.append("a.log", "old\n");
-    assert_eq!(bench.poll(), ["old"]);
-    assert_eq!(bench.poll(), NOTHING);
-}
-
-#[test]
-fn an_incomplete_line_is_withheld() {
-    let mut bench = Bench::new("a.log", ReadFrom::End);
-    bench.poll();
-    bench.append("a.log", "one\ntw");
-    assert_eq!(bench.poll(), ["one"]);
-    assert_eq!(
-        bench.tail.files()[0].unread_bytes,
-        0,
-        "the held part of a line is not unread"
-    );
-    bench.append("a.log", "o\n");
-    assert_eq!(bench.poll(), ["two"]);
-}
-
-#[test]
-fn too_long_is_counted_once_however_it_comes() {
-    let mut bench = Bench::new("a.log", ReadFrom::End);
-    bench.poll();
-    bench.append("a.log", &format!("{}\nnext\n", "x".repeat(65)));
-    assert_eq!(bench.poll(), ["TOO LONG", "next"]);
-    for _ in 0..3 {
-        bench.append("a.log", &"x".repeat(50));
-        assert_eq!(bench.poll(), NOTHING);
-    }
-    bench.append("a.log", &format!("\n{}\n", "y".repeat(64)));
-    assert_eq!(bench.poll(), ["TOO LONG".to_owned(), "y".repeat(64)]);
-}
-
-#[test]
-fn lines_longer_than_a_chunk() {
-    let mut bench = Bench::new("a.log", ReadFrom::End);
-    bench.tail.options.line_bytes = 3 * CHUNK_BYTES;
-    bench.poll();
-    let (fits, too_long) = ("x".repeat(3 * CHUNK_BYTES), "y".repeat(9 * CHUNK_BYTES));
-    bench.append("a.log", &format!("{fits}\n{too_long}\nend\n"));
-    let lines = bench.poll();
-    assert!(
-        lines == [fits, "TOO LONG".to_owned(), "end".to_owned()],
-        "{:?}",
-        lines.iter().map(String::len).collect::<Vec<_>>()
-    );
-    assert_eq!(bench.tail.buffer.capacity(), CHUNK_BYTES, "memory is given back");
-
-    let half = "z".repeat(CHUNK_BYTES + CHUNK_BYTES / 2);
-    bench.append("a.log", &half);
-    assert_eq!(bench.poll(), NOTHING);
-    assert_eq!(
-        bench.tail.files()[0].unread_bytes,
-        0,
-        "what waits for its end counts as read"
-    );
-    bench.append("a.log", &format!("{half}\nend\n"));
-    assert!(bench.poll() == [half.repeat(2), "end".to_owned()]);
-}
-
-/// Only what will be given is held.
-#[test]
-fn lines_over_the_limit_are_passed_over_without_being_held() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("a.log");
-    let limit = 4 * CHUNK_BYTES;
-    let read = |line: usize| {
-        fs::write(&path, "x".repeat(line) + "\nend\n").unwrap();
-        let file = File::open(&path).unwrap();
-        let id = FileId::from(&file.metadata().unwrap());
-        let mut follower = Follower::new(path.as_path().into(), file, Position::start(id), Duration::ZERO);
-        let (mut buffer, mut seen) = (vec![], vec![]);
-        let sink = &mut |lines: Lines<'_>| {
-            seen.extend(lines.map(|line| match line {
-                Line::Complete(bytes) => bytes.len(),
-                _ => 0,
-            }));
-        };
-        follower
-            .read(&mut buffer, limit, u64::MAX, Duration::ZERO, sink)
-            .unwrap();
-        (seen, buffer.len())
-    };
-    assert_eq!(read(limit), (vec![limit, 3], limit + 1));
-    assert_eq!(read(limit + 1), (vec![0, 3], CHUNK_BYTES));
-    assert_eq!(read(25 * limit), (vec![0, 3], CHUNK_BYTES));
 }
 
 #[test]
@@ -498,31 +392,6 @@ fn after_a_restart_reading_goes_on() {
 }
 
 #[test]
-fn rotated_while_away_several_times_renamed_and_compressed() {
-    let mut bench = Bench::new("a.log", ReadFrom::End);
-    bench.append("a.log", "old\n");
-    bench.poll();
-    bench.append("a.log", "1\n");
-    bench.poll();
-    bench.append("a.log", "2\n");
-    bench.rename("a.log", "a.log.3");
-    bench.gzip("a.log.3");
-    bench.append("a.log", "3\n");
-    bench.rename("a.log", "a.log.2");
-    bench.append("a.log", "4\n");
-    bench.rename("a.log", "a.log.1");
-    bench.append("a.log", "5\n");
-    bench.restart();
-    assert_eq!(
-        bench.poll(),
-        ["2", "3", "4", "5"],
-        "in the order in which they were written"
-    );
-    assert!(!bench.last.gap);
-    assert_eq!(bench.poll(), NOTHING);
-}
-
-#[test]
 fn lines_that_are_all_alike() {
     let mut bench = Bench::new("a.log", ReadFrom::End);
     let append = |bench: &Bench, lines| bench.append("a.log", &"the same line\n".repeat(lines));
@@ -555,24 +424,6 @@ fn rotated_into_another_directory() {
     bench.restart();
     assert_eq!(bench.poll(), ["1", "2"]);
     assert!(!bench.last.gap);
-}
-
-#[test]
-fn the_same_for_zstd() {
-    let mut bench = Bench::new("a.log", ReadFrom::End);
-    bench.append("a.log", "old\n");
-    bench.poll();
-    bench.append("a.log", "1\n2\n");
-    let content = fs::read(bench.at("a.log")).unwrap();
-    let level = ruzstd::encoding::CompressionLevel::Fastest;
-    fs::write(
-        bench.at("a.log.1.zst"),
-        ruzstd::encoding::compress_to_vec(&content[..], level),
-    )
-    .unwrap();
-    fs::write(bench.at("a.log"), "3\n").unwrap();
-    bench.restart();
-    assert_eq!(bench.poll(), ["1", "2", "3"]);
 }
 
 #[test]
@@ -627,119 +478,6 @@ fn what_is_gone_after_a_restart_is_said() {
     assert_eq!((bench.last.lost_bytes, bench.last.gap), (4, true));
     bench.poll();
     assert!(!bench.last.gap, "said once");
-}
-
-#[test]
-fn a_hole_left_by_a_writer_without_append() {
-    let mut bench = Bench::new("a.log", ReadFrom::End);
-    bench.append("a.log", "");
-    bench.poll();
-    let mut writer = OpenOptions::new().write(true).open(bench.at("a.log")).unwrap();
-    writer
-        .write_all("0123456789\n".repeat(100_000).as_bytes())
-        .unwrap();
-    assert_eq!(bench.poll().len(), 100_000);
-    File::create(bench.at("a.log")).unwrap();
-    writer.write_all(b"after\n").unwrap();
-    assert_eq!(bench.poll(), ["after"]);
-}
-
-/// Numbered lines, more than are needed to know a file by its head.
-fn many(numbers: std::ops::Range<usize>) -> String {
-    numbers.map(|number| format!("line {number:04}\n")).collect()
-}
-
-/// gzip reads the renamed file while its writer still writes to it, and then removes it.
-#[test]
-fn a_compressed_copy_that_ends_before_our_position() {
-    for let_go in [false, true] {
-        let mut bench = Bench::new("a.log", ReadFrom::End);
-        bench.poll();
-        bench.append("a.log", &many(0..200));
-        bench.poll();
-        bench.rename("a.log", "a.log.1");
-        bench.append("a.log", "next\n");
-        fs::copy(bench.at("a.log.1"), bench.at("copy")).unwrap();
-        bench.append("a.log.1", "late\n");
-        assert_eq!(bench.poll(), ["late", "next"]);
-        bench.gzip("copy");
-        bench.rename("copy.gz", "a.log.1.gz");
-        fs::remove_file(bench.at("a.log.1")).unwrap();
-        if let_go {
-            bench.now += GRACE;
-        } else {
-            bench.restart();
-        }
-        assert_eq!(bench.poll(), NOTHING, "let go: {let_go}");
-        assert_eq!(bench.poll(), NOTHING, "let go: {let_go}");
-    }
-}
-
-/// The same for copytruncate, where the copy is compressed at once.
-#[test]
-fn a_compressed_copy_made_before_our_last_look() {
-    let mut bench = Bench::new("a.log", ReadFrom::End);
-    bench.poll();
-    bench.append("a.log", &many(0..200));
-    fs::copy(bench.at("a.log"), bench.at("a.log.1")).unwrap();
-    bench.append("a.log", "between\n");
-    bench.poll();
-    File::create(bench.at("a.log")).unwrap();
-    bench.gzip("a.log.1");
-    assert_eq!(bench.poll(), NOTHING);
-    bench.append("a.log", "after\n");
-    assert_eq!(bench.poll(), ["after"]);
-}
-
-/// logrotate gives the compressed file the old one's time when it is done.
-#[test]
-fn a_compressed_copy_whose_time_is_set_later() {
-    let mut bench = Bench::new("a.log", ReadFrom::End);
-    bench.poll();
-    bench.append("a.log", &many(0..200));
-    bench.poll();
-    bench.append("a.log", "rest\n");
-    bench.rename("a.log", "a.log.1");
-    bench.gzip("a.log.1");
-    bench.restart();
-    assert_eq!(bench.poll(), ["rest"]);
-    let archive = File::options().write(true).open(bench.at("a.log.1.gz")).unwrap();
-    archive.set_modified(std::time::UNIX_EPOCH + SWEEP).unwrap();
-    assert_eq!(bench.poll(), NOTHING);
-    bench.rename("a.log.1.gz", "a.log.2.gz");
-    bench.restart();
-    assert_eq!(bench.poll(), NOTHING);
-}
-
-/// What a start can find while a rotated file is being compressed.
-#[test]
-fn a_file_beside_its_compressed_copy_is_counted_once() {
-    for (compressed, removed_first) in [(100, false), (50, false), (100, true)] {
-        let mut bench = Bench::new("a.log", ReadFrom::End);
-        bench.poll();
-        bench.restart();
-        bench.append("a.log", &many(0..200));
-        bench.rename("a.log", "a.log.1");
-        bench.append("a.log", "next\n");
-        fs::copy(bench.at("a.log.1"), bench.at("copy")).unwrap();
-        bench.gzip("copy");
-        let whole = fs::read(bench.at("copy.gz")).unwrap();
-        fs::write(bench.at("a.log.1.gz"), &whole[..whole.len() * compressed / 100]).unwrap();
-        if !removed_first {
-            bench.poll();
-            assert_eq!(bench.lines.len(), 201);
-        }
-        fs::remove_file(bench.at("a.log.1")).unwrap();
-        fs::write(bench.at("a.log.1.gz"), &whole).unwrap();
-        bench.poll();
-        bench.restart();
-        bench.poll();
-        assert_eq!(
-            bench.lines.len(),
-            201,
-            "{compressed} % compressed, {removed_first}"
-        );
-    }
 }
 
 /// Between a look at a directory and opening what was seen there, logrotate passes the names on.
@@ -847,5 +585,7 @@ fn rotated_within_the_pass_that_opened_it() {
     }
 }
 
+mod compressed;
+mod lines;
 mod model;
 mod options;
