@@ -6,6 +6,7 @@ use std::process::Command;
 
 fn main() {
     order_functions();
+    strip();
     println!("cargo::rerun-if-env-changed=BINGO_EXPORTER_REVISION");
     // Written at each commit and checkout; a tree without it is no git checkout, and cargo would always rerun us.
     let log = ".git/logs/HEAD";
@@ -45,6 +46,15 @@ fn order_functions() {
             order.display()
         );
         println!("cargo::rustc-link-arg-bins=-Wl,--no-warn-symbol-ordering");
+    }
+}
+
+/// Leaves the names out of what is shipped; `deploy/link/order.sh` needs them.
+fn strip() {
+    println!("cargo::rerun-if-env-changed=KEEP_SYMBOLS");
+    let is = |name, expected| env::var(name).is_ok_and(|value| value == expected);
+    if is("PROFILE", "release") && is("DEBUG", "false") && env::var_os("KEEP_SYMBOLS").is_none() {
+        println!("cargo::rustc-link-arg-bins=-Wl,--strip-all");
     }
 }
 

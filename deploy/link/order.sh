@@ -7,7 +7,7 @@ target=$(rustc -vV | sed -n 's/^host: //p')
 out=deploy/link/$target.order
 # Without names in it there is nothing to be found; and without an order, so that two runs write the same.
 rm -f "$out"
-CARGO_PROFILE_RELEASE_STRIP=false cargo build --locked --release --target-dir target/order
+KEEP_SYMBOLS=1 cargo build --locked --release --target-dir target/order
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/app"
