@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use bingo_exporter::clock::Clock;
 use bingo_exporter::tail::wake::{DirectoryWatch, Doorbell};
-use bingo_exporter::tail::{Line, Memory, Options, ReadFrom, SWEEP, Tail};
+use bingo_exporter::tail::{LOOK, Line, Memory, Options, ReadFrom, Tail};
 use linemux::MuxedLines;
 
 /// Nothing new for so long is the end: twice as long as either takes to notice anything.
@@ -225,7 +225,7 @@ fn follow(log: &Path, memory: Option<Memory>, over: &AtomicBool, given: &Mutex<G
         timeout = match (polled.more, polled.read_bytes) {
             (true, _) => Duration::ZERO,
             (false, 1..) => Duration::from_millis(250),
-            (false, 0) => SWEEP,
+            (false, 0) => LOOK,
         };
     }
     tail.memory()

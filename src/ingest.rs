@@ -13,14 +13,9 @@ use crate::clock::Clock;
 use crate::model::Model;
 use crate::source::{Snapshot, Source};
 use crate::tail::wake::{DirectoryWatch, Doorbell, Rings};
-use crate::tail::{Polled, SWEEP};
 
-/// A source that had nothing for so long, while the kernel tells of new files, is looked at less often.
-const QUIET_AFTER: Duration = Duration::from_secs(30);
-
-/// How soon to look again at a quiet source, and to publish that it is looked at: two of them, the history and the checkpoint
-/// wake up less than once a second.
-const QUIET: Duration = Duration::from_secs(3);
+/// A source in which nothing was written for so long is silent.
+const SILENT_AFTER: Duration = Duration::from_secs(30);
 
 /// Scrapes within this time share a pass.
 const SHARED: Duration = Duration::from_millis(250);
@@ -65,6 +60,11 @@ impl Handle {
         let mut published = self.published.clone();
         let swapped = published.wait_for(|snapshot| Arc::ptr_eq(&snapshot.model, &model));
         matches!(tokio::time::timeout(timeout, swapped).await, Ok(Ok(_)))
+    }
+
+    /// Asks for a pass, as a sign of life; nobody waits for it.
+    pub fn nudge(&self) {
+        self.doorbell.pass();
     }
 
     /// Asks the source to read to the current end and stop.
@@ -162,24 +162,15 @@ fn run(
         if polled.read_bytes > 0 {
             busy_at = now.elapsed;
         }
-        let is_quiet = now.elapsed - busy_at > QUIET_AFTER && directories.is_complete();
-        timeout = if source.is_on() {
-            next_look(&polled, is_quiet)
-        } else {
-            OFF
+        let silent = now.elapsed - busy_at > SILENT_AFTER;
+        timeout = match () {
+            () if !source.is_on() => OFF,
+            () if polled.more => Duration::ZERO,
+            () => source.tail().look_every(silent),
         };
     }
     read_to_the_end(&mut source, clock);
     publish.send_replace(Arc::new(source.snapshot(clock.now(), answered)));
-}
-
-/// How long to wait after a pass.
-fn next_look(polled: &Polled, is_quiet: bool) -> Duration {
-    match polled.more {
-        true => Duration::ZERO,
-        false if is_quiet => QUIET,
-        false => SWEEP,
-    }
 }
 
 fn read_to_the_end(source: &mut Source, clock: Clock) {

@@ -53,6 +53,8 @@ pub async fn report(sources: &[Handle]) -> Infallible {
         if watchdog.is_some() && all_advanced(&told, &passes) {
             states.push(NotifyState::Watchdog);
             told = passes;
+            // Who has nothing to look at for long answers by the next beat.
+            sources.iter().for_each(Handle::nudge);
         }
         tell(&states);
     }

@@ -26,7 +26,9 @@ use crate::health::{Health, Sample, TOO_OLD};
 use crate::model::Model;
 use crate::record::{Reject, UnixMillis, Unmeasured, closed_set};
 use crate::route::Lately;
-use crate::tail::{FileState, FileStatus, Line, Lines, Memory, Options, Polled, ReadFrom, Tail};
+use crate::tail::{
+    FileState, FileStatus, LONGEST_LOOK, Line, Lines, Memory, Options, Polled, ReadFrom, Tail,
+};
 use crate::tally::{AppTally, Room, Tally};
 
 closed_set! {
@@ -66,8 +68,8 @@ pub enum Counts {
     App(AppTally),
 }
 
-/// The thread of a source publishes at least every three seconds; one that has not for this long is stuck in a read.
-const STUCK: Duration = Duration::from_secs(5);
+/// The thread of a source publishes at each look; one that has not for this long is stuck in a read.
+const STUCK: Duration = Duration::from_secs(LONGEST_LOOK.as_secs() + 5);
 
 /// All that must survive together: where we are, and what was counted up to there, of one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

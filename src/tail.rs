@@ -16,7 +16,6 @@ mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::Metadata;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,15 +36,18 @@ use self::writes::{Writes, Written};
 use crate::clock::Now;
 use crate::record::{UnixMillis, closed_set};
 
-/// How often to look at the paths themselves, and at every file, when nothing calls for it.
-pub const SWEEP: Duration = Duration::from_secs(1);
+/// How soon to look again at the files, when nothing calls for it before.
+pub const LOOK: Duration = Duration::from_secs(1);
 
-/// While the kernel tells of new names, a sweep is due so many [`SWEEP`]s after the last, more of them with more files; at
-/// most as many as Prometheus mostly lets pass between two scrapes, each of which asks for one.
-const SWEEPS: RangeInclusive<usize> = 2..=15;
+/// The longest time between two looks, at very many files or silent ones: what Prometheus mostly lets pass between two
+/// scrapes, each of which asks for one.
+pub const LONGEST_LOOK: Duration = Duration::from_secs(15);
 
-/// So many files are worth one of [`SWEEPS`].
-const SWEEP_FILES: usize = 64;
+/// So many files are worth another [`LOOK`] between two looks.
+const LOOK_FILES: usize = 64;
+
+/// While the kernel tells of new names, the paths themselves are looked at with only one in so many looks.
+const SWEEP_LOOKS: u32 = 4;
 
 /// How long a renamed file must be quiet, while its successor grows, before it is let go.
 const GRACE: Duration = Duration::from_secs(60);
@@ -113,6 +115,8 @@ pub struct Tail {
     present: HashSet<(FileId, Stamp)>,
     /// Directories with rotated files, and when they had last changed.
     scanned: BTreeMap<PathBuf, (i64, i64)>,
+    /// One of them may have changed since without our seeing it, in the same tick of its time stamp.
+    scanned_fresh: bool,
     /// A scan left something undecided.
     rescan: bool,
     /// Since when something expected was not found.
@@ -207,6 +211,7 @@ impl Tail {
             live: HashSet::new(),
             present: HashSet::new(),
             scanned: BTreeMap::new(),
+            scanned_fresh: false,
             rescan: false,
             unsettled: None,
             restored: false,
@@ -269,14 +274,27 @@ impl Tail {
         polled
     }
 
+    /// How soon to look again at the files, when nothing calls for it before; `silent` where nothing was written for long.
+    pub fn look_every(&self, silent: bool) -> Duration {
+        let looks = self.followers.len() / LOOK_FILES;
+        match () {
+            () if !self.is_told() => LOOK,
+            () if silent => LONGEST_LOOK,
+            () => (LOOK * u32::try_from(looks).unwrap_or(u32::MAX)).clamp(LOOK, LONGEST_LOOK),
+        }
+    }
+
     /// How often the paths themselves are looked at.
     fn sweep_every(&self) -> Duration {
-        // What cannot be read may become readable, of which nothing tells.
-        if !self.names_are_told || !self.blocked.is_empty() {
-            return SWEEP;
+        match self.is_told() {
+            true => self.look_every(false) * SWEEP_LOOKS,
+            false => LOOK,
         }
-        let sweeps = (self.followers.len() / SWEEP_FILES).clamp(*SWEEPS.start(), *SWEEPS.end());
-        SWEEP * u32::try_from(sweeps).unwrap_or(1)
+    }
+
+    /// Whether all that may happen is told of. That something can be read again, or turns up in the end, is not.
+    fn is_told(&self) -> bool {
+        self.names_are_told && self.blocked.is_empty() && !self.rescan && self.unsettled.is_none()
     }
 
     /// Says whether every new name is told, and answered by a pass that sweeps.

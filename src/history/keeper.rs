@@ -53,6 +53,7 @@ impl Keeper {
             sources,
             clock,
             saved: clock.now().elapsed,
+            looked: vec![],
             failing: false,
         };
         let thread = thread::Builder::new()
@@ -102,6 +103,8 @@ struct Worker {
     sources: Vec<Handle>,
     clock: Clock,
     saved: Duration,
+    /// When each source was looked at that was last recorded.
+    looked: Vec<Duration>,
     failing: bool,
 }
 
@@ -124,8 +127,14 @@ impl Worker {
         Duration::from_millis((STEP - now.rem_euclid(STEP)).unsigned_abs())
     }
 
-    fn record(&self) {
+    /// Ends a step, but not where nobody looked since the last one: what comes next is then of both.
+    fn record(&mut self) {
         let snapshots: Vec<_> = self.sources.iter().map(Handle::snapshot).collect();
+        let looked: Vec<_> = snapshots.iter().map(|source| source.now.elapsed).collect();
+        if looked == self.looked {
+            return;
+        }
+        self.looked = looked;
         let Some(counts) = sheet(&snapshots) else { return };
         let mut history = self.keeper.history();
         let access = snapshots.iter().find(|source| source.requests().is_some());

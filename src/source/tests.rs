@@ -235,7 +235,8 @@ fn a_snapshot_that_nobody_renews_is_not_complete() {
         )
     };
     assert_eq!(seen(3), (Some(true), Some(1)));
-    assert_eq!(seen(22), (Some(true), Some(20)));
+    assert_eq!(seen(22), (Some(true), Some(1)), "it may be looked at seldom");
+    assert_eq!(seen(23), (Some(true), Some(21)));
     assert_eq!(seen(32), (Some(false), Some(30)));
 }
 

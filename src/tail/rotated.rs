@@ -37,8 +37,9 @@ impl Tail {
         let stamps = self.directory_stamps();
         let is_fresh = |seconds: i64| now.unix.saturating_sub(seconds.saturating_mul(1_000)) < SETTLED;
         let fresh = stamps.values().any(|(seconds, _)| is_fresh(*seconds));
+        let was_fresh = std::mem::replace(&mut self.scanned_fresh, fresh);
         let changed = std::mem::replace(&mut self.scanned, stamps) != self.scanned;
-        std::mem::take(&mut self.rescan) || changed || fresh || !self.options.rotated.is_empty()
+        std::mem::take(&mut self.rescan) || changed || was_fresh || !self.options.rotated.is_empty()
     }
 
     /// Looks for rotated files that are new or hold what is still expected.

@@ -89,12 +89,12 @@ impl Bench {
 
     /// One pass between two sweeps.
     fn look(&mut self) -> Vec<String> {
-        self.pass_at(SWEEP / 100, false, |_| {})
+        self.pass_at(LOOK / 100, false, |_| {})
     }
 
     /// One pass, at each of whose lines something happens in the directory.
     fn pass_while(&mut self, happens: impl FnMut(&Path)) -> Vec<String> {
-        self.pass_at(SWEEP, true, happens)
+        self.pass_at(LOOK, true, happens)
     }
 
     fn pass_at(&mut self, later: Duration, sweep: bool, mut happens: impl FnMut(&Path)) -> Vec<String> {
@@ -174,6 +174,43 @@ fn of_many_files_those_written_to_are_read_between_sweeps() {
             .iter_mut()
             .all(|held| held.is_untouched(&written, false, now))
     );
+}
+
+#[test]
+fn looks_are_seldom_where_nothing_is_missed_by_it() {
+    let mut bench = Bench::new("*.log", ReadFrom::Beginning);
+    bench.append("000.log", "x\n");
+    bench.poll();
+    let paces = |bench: &Bench| {
+        let seconds = [
+            bench.tail.look_every(false),
+            bench.tail.look_every(true),
+            bench.tail.sweep_every(),
+        ];
+        seconds.map(|pace| pace.as_secs())
+    };
+    assert_eq!(paces(&bench), [1, 1, 1], "nobody tells of new names");
+    bench.tail.set_names_are_told(true);
+    assert_eq!(paces(&bench), [1, 15, 4]);
+
+    for number in 1..200 {
+        bench.append(&format!("{number:03}.log"), "x\n");
+    }
+    let files = 1000;
+    bench.tail.set_options(Options {
+        files,
+        ..bench.tail.options.clone()
+    });
+    bench.poll();
+    assert_eq!(paces(&bench), [3, 15, 12]);
+
+    fs::remove_file(bench.at("007.log")).unwrap();
+    fs::create_dir(bench.at("007.log")).unwrap();
+    bench.poll();
+    assert_eq!(paces(&bench), [1, 1, 1], "that it can be read is not told");
+    fs::remove_dir(bench.at("007.log")).unwrap();
+    bench.poll();
+    assert_eq!(paces(&bench), [3, 15, 12]);
 }
 
 #[test]

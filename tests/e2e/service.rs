@@ -1,5 +1,6 @@
 //! The program under a service manager: what it tells, and the sockets it is handed.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -9,12 +10,15 @@ use std::process::Command;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::clock::DEADLINE;
+use crate::support::clock::{DEADLINE, now};
 use crate::support::exporter::{BINARY, Exporter, command};
 use crate::support::http;
 use crate::support::log::{append, line};
 use crate::support::ports::free_port;
 use crate::support::process::Process;
+
+/// Where there is no log of bingo's.
+const NOWHERE: &str = "/nowhere/*/main.log";
 
 /// The manager's end: a socket that hears what the service tells.
 struct Manager {
@@ -32,13 +36,15 @@ impl Manager {
 
     /// An exporter of this manager's, with a watchdog of `watchdog_usec` microseconds.
     #[track_caller]
-    fn start(&self, watchdog_usec: u32) -> Exporter {
+    fn start(&self, watchdog_usec: u32, app: &str) -> Exporter {
         let log = self.log();
+        let config = self.dir.path().join("config.yaml");
+        fs::write(&config, format!("sources: {{app: {{paths: [{app}]}}}}\n")).unwrap();
         let mut command = command(&[
             "--source.access",
             log.to_str().unwrap(),
-            "--source.app",
-            "/nowhere/*/main.log",
+            "--config.file",
+            config.to_str().unwrap(),
         ]);
         command.env("NOTIFY_SOCKET", self.dir.path().join("notify"));
         command.env("WATCHDOG_USEC", watchdog_usec.to_string());
@@ -52,7 +58,7 @@ impl Manager {
     /// Listens until a message says `word`; all messages up to that one.
     #[track_caller]
     fn hear(&self, word: &str) -> Vec<String> {
-        let mut heard = vec![];
+        let (begun, mut heard) = (now(), vec![]);
         let mut buffer = [0; 4096];
         loop {
             let size = match self.socket.recv(&mut buffer) {
@@ -64,6 +70,7 @@ impl Manager {
             if heard.last().unwrap().contains(word) {
                 return heard;
             }
+            assert!(begun.elapsed() < DEADLINE, "{word} never came: {heard:?}");
         }
     }
 
@@ -79,7 +86,7 @@ impl Manager {
 fn it_tells_when_it_serves_how_it_stands_and_when_it_ends() {
     let manager = Manager::new();
     append(&manager.log(), &line("GET /api/movie/1", 200, 5));
-    let exporter = manager.start(600_000);
+    let exporter = manager.start(600_000, NOWHERE);
     assert_eq!(manager.hear("READY=1").len(), 1, "nothing is told before");
     assert_eq!(exporter.get("/-/healthy").status, 200);
     manager.hear("STATUS=following 1 file\n");
@@ -93,16 +100,22 @@ fn it_tells_when_it_serves_how_it_stands_and_when_it_ends() {
 #[test]
 fn each_sign_of_life_needs_a_pass() {
     let manager = Manager::new();
-    // A sweep is due once a second, so that of beats every 50 ms most have nothing new to tell.
-    let exporter = manager.start(150_000);
+    // A pass is asked for at each sign of life, but passes keep 250 ms apart: of beats every 50 ms most have nothing to tell.
+    let exporter = manager.start(150_000, NOWHERE);
     exporter.wait_ready();
     manager.hear("WATCHDOG=1");
-    let idle = manager.beats(60);
-    assert!(
-        (1..=12).contains(&idle),
-        "{idle} of 60 beats, with a pass a second"
-    );
+    let alive = manager.beats(60);
+    assert!((1..=20).contains(&alive), "{alive} of 60 beats");
     drop(exporter);
+}
+
+#[test]
+fn a_source_that_is_switched_off_is_alive_too() {
+    let manager = Manager::new();
+    let _exporter = manager.start(600_000, "");
+    for _ in 0..4 {
+        manager.hear("WATCHDOG=1");
+    }
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn a_compressed_copy_whose_time_is_set_later() {
     bench.restart();
     assert_eq!(bench.poll(), ["rest"]);
     let archive = File::options().write(true).open(bench.at("a.log.1.gz")).unwrap();
-    archive.set_modified(std::time::UNIX_EPOCH + SWEEP).unwrap();
+    archive.set_modified(std::time::UNIX_EPOCH + LOOK).unwrap();
     assert_eq!(bench.poll(), NOTHING);
     bench.rename("a.log.1.gz", "a.log.2.gz");
     bench.restart();
