@@ -75,7 +75,13 @@ test: setup
 	part cargo fmt --check
 	part cargo clippy --locked --all-targets -- -D warnings
 	part env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
-	part cargo test --locked
+	part cargo test --locked --no-run
+	# The rest mostly waits; this one takes what time is left.
+	part nice cargo test --locked --test generate the_tests_kill_every_mutant > target/mutants.log 2>&1 &
+	mutants=$$!
+	part cargo test --locked -- --skip the_tests_kill_every_mutant
+	wait "$$mutants" || { cat target/mutants.log; exit 1; }
+	cat target/mutants.log
 	part $(MAKE) fuzz FUZZ_SECONDS=3
 	part deploy/tests/check.sh
 	part cargo bench --locked --bench instructions

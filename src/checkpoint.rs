@@ -52,6 +52,8 @@ pub struct Store<D> {
     boot_id: String,
     /// The flag in the lock file is set.
     flagged: bool,
+    /// The last checkpoint; the next one is as large.
+    bytes: Vec<u8>,
 }
 
 impl<D: Disk> Store<D> {
@@ -62,6 +64,7 @@ impl<D: Disk> Store<D> {
             disk,
             boot_id,
             flagged,
+            bytes: vec![],
         };
         let restored = store.load(now);
         (store, restored)
@@ -79,8 +82,8 @@ impl<D: Disk> Store<D> {
             saved: now,
             sources: states,
         };
-        let saved = document.encode().and_then(|bytes| {
-            self.disk.write(TEMPORARY, &bytes)?;
+        let saved = document.encode(&mut self.bytes).and_then(|()| {
+            self.disk.write(TEMPORARY, &self.bytes)?;
             self.disk.replace(TEMPORARY, CHECKPOINT)
         });
         let failed = saved.is_err();

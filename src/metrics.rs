@@ -23,6 +23,9 @@ use crate::record::{Nanos, UnixMillis};
 use crate::source::Snapshot;
 use crate::tally::Histogram;
 
+/// As much text as the built-in profile mostly comes to, so that it is written without being moved.
+const TEXT_BYTES: usize = 128 * 1024;
+
 /// Everything one scrape shows.
 #[derive(Debug)]
 pub struct Scrape {
@@ -43,7 +46,7 @@ impl Scrape {
     /// # Errors
     /// None but those of writing to memory.
     pub fn classic(self) -> Result<String, fmt::Error> {
-        let mut text = String::new();
+        let mut text = String::with_capacity(TEXT_BYTES);
         encode_registry(&mut text, &self.registry(Form::Classic))?;
         Ok(text)
     }
@@ -53,7 +56,7 @@ impl Scrape {
     /// # Errors
     /// None but those of writing to memory.
     pub fn openmetrics(self) -> Result<String, fmt::Error> {
-        let mut text = String::new();
+        let mut text = String::with_capacity(TEXT_BYTES);
         encode(&mut text, &self.registry(Form::OpenMetrics))?;
         Ok(text)
     }

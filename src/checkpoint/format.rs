@@ -2,7 +2,7 @@
 //! and a later release can tell an absent field from a zero.
 //!
 //! ```text
-//! bingo-exporter-checkpoint 1 <XXH3 of the rest, 16 hex digits> <length of the rest>\n{…}
+//! bingo-exporter-checkpoint 1 <XXH3 of the rest, 16 hex digits> <length of the rest, 20 digits>\n{…}
 //! ```
 
 use std::fmt;
@@ -43,8 +43,11 @@ pub(crate) enum Unreadable {
 }
 
 impl<B: Serialize, S: Serialize> Document<B, S> {
-    pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
-        Ok(seal(MAGIC, VERSION, &serde_json::to_vec(self)?))
+    /// Replaces `bytes` by the file's.
+    pub(super) fn encode(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        seal(MAGIC, VERSION, bytes, |body| {
+            Ok(serde_json::to_writer(body, self)?)
+        })
     }
 }
 
@@ -55,11 +58,23 @@ impl Document {
     }
 }
 
-/// A file: the line that says what it is, then its body.
-pub(crate) fn seal(magic: &str, version: u32, body: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("{magic} {version} {:016x} {}\n", xxh3_64(body), body.len()).into_bytes();
-    bytes.extend_from_slice(body);
-    bytes
+/// Replaces `bytes` by a file: the line that says what it is, then what `write` makes its body.
+pub(crate) fn seal(
+    magic: &str,
+    version: u32,
+    bytes: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+) -> io::Result<()> {
+    // Of one length, whatever comes behind it.
+    let line = |hash: u64, len: usize| format!("{magic} {version} {hash:016x} {len:020}\n");
+    bytes.clear();
+    bytes.extend(line(0, 0).bytes());
+    let begin = bytes.len();
+    write(bytes)?;
+    let body = &bytes[begin..];
+    let line = line(xxh3_64(body), body.len());
+    bytes[..begin].copy_from_slice(line.as_bytes());
+    Ok(())
 }
 
 /// The body of a file of this kind and version that is whole.

@@ -83,15 +83,17 @@ impl History {
             baseline: self.baseline.clone().into_iter().collect(),
             tiers: [&self.short, &self.long].map(TierHead::of),
         };
-        let mut body = serde_json::to_vec(&head)?;
-        body.push(b'\n');
-        for packed in [&self.short, &self.long]
-            .iter()
-            .flat_map(|tier| tier.series.values())
-        {
-            body.extend(packed.bytes());
-        }
-        Ok(seal(MAGIC, VERSION, &body))
+        let mut bytes = vec![];
+        seal(MAGIC, VERSION, &mut bytes, |body| {
+            serde_json::to_writer(&mut *body, &head)?;
+            body.push(b'\n');
+            let tiers = [&self.short, &self.long];
+            for packed in tiers.iter().flat_map(|tier| tier.series.values()) {
+                body.extend(packed.bytes());
+            }
+            Ok(())
+        })?;
+        Ok(bytes)
     }
 }
 

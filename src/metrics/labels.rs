@@ -35,7 +35,7 @@ impl<A: Labels, B: Labels> Labels for (A, B) {
 /// As both text formats have it.
 fn escape(value: &str, text: &mut String) {
     let mut rest = value;
-    while let Some(special) = rest.find(['\\', '"', '\n']) {
+    while let Some(special) = memchr::memchr3(b'\\', b'"', b'\n', rest.as_bytes()) {
         let (plain, after) = rest.split_at(special);
         text.push_str(plain);
         text.push_str(match after.as_bytes()[0] {
