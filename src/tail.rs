@@ -294,7 +294,9 @@ impl Tail {
 
     /// Whether all that may happen is told of. That something can be read again, or turns up in the end, is not.
     fn is_told(&self) -> bool {
-        self.names_are_told && self.blocked.is_empty() && !self.rescan && self.unsettled.is_none()
+        let failing = self.followers.iter().any(|follower| follower.problem.is_some());
+        let missed = self.rescan || self.unsettled.is_some();
+        self.names_are_told && self.blocked.is_empty() && !failing && !missed
     }
 
     /// Says whether every new name is told, and answered by a pass that sweeps.

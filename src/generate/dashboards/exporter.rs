@@ -64,8 +64,9 @@ fn reading() -> Vec<View> {
     vec![
         View::lines("Lag", "s")
             .says(
-                "How long the oldest unread byte waited, the worst of the last minute. Under a second is good. \
-                 Where it grows, the exporter has too little CPU, or the disk is slow.",
+                "How long the oldest unread byte waited, the worst of the last minute. A second or two are \
+                 good, up to 15 where nothing had come for long or there are hundreds of files. Where it grows beyond, the \
+                 exporter has too little CPU, or the disk is slow.",
             )
             .ask("max by (node, source) (bingo_exporter_oldest_unread_seconds{$of})", SOURCE),
         View::lines("Unread bytes", "bytes")
