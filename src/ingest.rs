@@ -163,10 +163,12 @@ fn run(
             busy_at = now.elapsed;
         }
         let silent = now.elapsed - busy_at > SILENT_AFTER;
-        timeout = match () {
-            () if !source.is_on() => OFF,
-            () if polled.more => Duration::ZERO,
-            () => source.tail().look_every(silent),
+        timeout = if !source.is_on() {
+            OFF
+        } else if polled.more {
+            Duration::ZERO
+        } else {
+            source.tail().look_every(silent)
         };
     }
     read_to_the_end(&mut source, clock);

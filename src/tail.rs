@@ -276,20 +276,20 @@ impl Tail {
 
     /// How soon to look again at the files, when nothing calls for it before; `silent` where nothing was written for long.
     pub fn look_every(&self, silent: bool) -> Duration {
-        let looks = self.followers.len() / LOOK_FILES;
-        match () {
-            () if !self.is_told() => LOOK,
-            () if silent => LONGEST_LOOK,
-            () => (LOOK * u32::try_from(looks).unwrap_or(u32::MAX)).clamp(LOOK, LONGEST_LOOK),
+        if !self.is_told() {
+            return LOOK;
         }
+        if silent {
+            return LONGEST_LOOK;
+        }
+        let looks = u32::try_from(self.followers.len() / LOOK_FILES).unwrap_or(u32::MAX);
+        (LOOK * looks).clamp(LOOK, LONGEST_LOOK)
     }
 
     /// How often the paths themselves are looked at.
     fn sweep_every(&self) -> Duration {
-        match self.is_told() {
-            true => self.look_every(false) * SWEEP_LOOKS,
-            false => LOOK,
-        }
+        let looks = if self.is_told() { SWEEP_LOOKS } else { 1 };
+        self.look_every(false) * looks
     }
 
     /// Whether all that may happen is told of. That something can be read again, or turns up in the end, is not.
