@@ -138,7 +138,7 @@ fn source(name: SourceName, model: &Model, user: &User, now: UnixMillis) -> Sour
 fn find(name: SourceName, config: &Config) -> (BTreeMap<PathBuf, Found>, Vec<Finding>) {
     let (mut found, mut findings) = (BTreeMap::new(), vec![]);
     for path in config.paths(name) {
-        let pattern = Pattern::new(path);
+        let mut pattern = Pattern::new(path);
         let matches = pattern.find();
         if matches.is_empty() {
             findings.push(missing(name, path, &pattern.base()));

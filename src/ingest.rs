@@ -147,6 +147,10 @@ fn run(
             source.swap(Arc::clone(&wanted.borrow_and_update()));
             polled = source.pass(now, true);
         }
+        if polled.swept && directories.watch(&source.tail().directories(), rings.directory) {
+            polled = source.pass(now, true);
+        }
+        source.set_watching(directories.is_complete());
         settled = now.elapsed + SETTLE;
         if !polled.more {
             answered = heard;
@@ -154,10 +158,6 @@ fn run(
         publish.send_replace(Arc::new(source.snapshot(now, answered)));
         if rings.stop {
             break;
-        }
-        if polled.swept {
-            directories.watch(&source.tail().directories(), rings.directory);
-            source.set_watching(directories.is_complete());
         }
         if polled.read_bytes > 0 {
             busy_at = now.elapsed;

@@ -328,11 +328,9 @@ impl Tail {
     }
 
     /// Directories whose changes are worth a look.
-    pub fn directories(&self) -> BTreeSet<PathBuf> {
-        let bases = self.patterns.iter().map(Pattern::base);
-        let followed = self.followers.iter().map(|follower| &*follower.path);
-        let parents = parents(followed.chain(self.blocked.keys().map(PathBuf::as_path)));
-        bases.chain(parents.into_iter().map(Path::to_owned)).collect()
+    pub fn directories(&self) -> BTreeSet<&Path> {
+        let directories = self.patterns.iter().flat_map(|pattern| &pattern.directories);
+        directories.map(PathBuf::as_path).collect()
     }
 
     /// Every file, path or pattern there is something to say about.

@@ -12,6 +12,8 @@ pub struct Pattern {
     text: String,
     /// Compiled, where there are wildcards in it.
     glob: Option<glob::Pattern>,
+    /// Where names may appear that lead to a file, as of the last look.
+    pub directories: Vec<PathBuf>,
     /// Looked at before: what appears from now on is new.
     pub looked: bool,
     /// It was said that nothing matches.
@@ -42,6 +44,7 @@ impl Pattern {
         Self {
             text: text.to_owned(),
             glob: compiled(text),
+            directories: vec![],
             looked: false,
             said_missing: false,
         }
@@ -58,7 +61,11 @@ impl Pattern {
     }
 
     /// What matches, in order of names.
-    pub fn find(&self) -> Vec<(PathBuf, Found)> {
+    pub fn find(&mut self) -> Vec<(PathBuf, Found)> {
+        self.directories.clear();
+        let base = self.base();
+        let existing = base.ancestors().find(|directory| directory.is_dir());
+        self.directories.extend(existing.map(Path::to_owned));
         if !has_wildcard(&self.text) {
             return look(PathBuf::from(&self.text)).into_iter().collect();
         }
@@ -66,7 +73,8 @@ impl Pattern {
             Ok(path) => look(path),
             Err((path, error)) => Some((path, Found::Unreadable(error))),
         };
-        expand(&self.text).into_iter().filter_map(entry).collect()
+        let entries = expand(&self.text, &mut self.directories);
+        entries.into_iter().filter_map(entry).collect()
     }
 
     /// Whether a file at `path` would be found.
@@ -124,10 +132,16 @@ fn has_wildcard(text: &str) -> bool {
 type Entry = Result<PathBuf, (PathBuf, io::Error)>;
 
 /// What an absolute pattern may stand for, in order of names; what has no wildcards after the last one with some need not
-/// be there. Not by `glob::glob`, which passes over names that are not UTF-8 without a word.
-pub(super) fn expand(pattern: &str) -> Vec<Entry> {
+/// be there. Not by `glob::glob`, which passes over names that are not UTF-8 without a word. Where further names may
+/// appear is added to `looked`.
+pub(super) fn expand(pattern: &str, looked: &mut Vec<PathBuf>) -> Vec<Entry> {
     let mut entries = vec![Ok(PathBuf::from("/"))];
+    let mut wild = false;
     for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        wild |= has_wildcard(part);
+        if wild {
+            looked.extend(entries.iter().flatten().cloned());
+        }
         let step = |entry: Entry| match entry {
             Ok(directory) if part == "**" => subdirectories(directory),
             Ok(directory) if has_wildcard(part) => children(&directory, part),
@@ -211,6 +225,7 @@ fn is_null(metadata: &Metadata) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::os::unix::ffi::OsStrExt;
 
     use super::*;
@@ -222,6 +237,32 @@ mod tests {
         assert_eq!(base("/opt/bongo/logs/*/main.log"), "/opt/bongo/logs");
         assert_eq!(base("/*"), "/");
         assert_eq!(base("/access.log"), "/");
+    }
+
+    #[test]
+    fn directories_where_files_may_appear() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("a/deep")).unwrap();
+        fs::create_dir(dir.path().join("b")).unwrap();
+        fs::write(dir.path().join("c"), "").unwrap();
+        let check = |pattern: &str, expect: &[&str]| {
+            let mut pattern = Pattern::new(dir.path().join(pattern).to_str().unwrap());
+            assert!(pattern.find().is_empty());
+            let found = pattern.directories.iter().filter(|directory| directory.is_dir());
+            let expect = expect.iter().map(|name| dir.path().join(name));
+            assert_eq!(
+                BTreeSet::from_iter(found.cloned()),
+                expect.collect(),
+                "{pattern:?}"
+            );
+        };
+        check("main.log", &[""]);
+        check("b/main.log", &["b"]);
+        check("b/not/yet/main.log", &["b"]);
+        check("not/yet/*.log", &[""]);
+        check("*/main.log", &["", "a", "b"]);
+        check("*/deep/*/main.log", &["", "a", "a/deep", "b"]);
+        check("**/main.log", &["", "a", "a/deep", "b"]);
     }
 
     #[test]

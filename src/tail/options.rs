@@ -59,7 +59,7 @@ impl Tail {
 
     /// A path that was replaced by another name of the same file, a link by what it leads to, stays followed.
     fn rename(&mut self) {
-        let found: BTreeMap<_, _> = self.patterns.iter().flat_map(Pattern::find).collect();
+        let found: BTreeMap<_, _> = self.patterns.iter_mut().flat_map(Pattern::find).collect();
         let names = by_id(&found);
         let live = self.followers.iter().filter(|follower| !follower.retired);
         let renamed: HashMap<Arc<Path>, Arc<Path>> = live

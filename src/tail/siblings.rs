@@ -81,7 +81,10 @@ impl Siblings {
             .entry(directory.clone())
             .or_insert_with(|| list(&directory));
         let beside = names.iter().map(|other| directory.join(other));
-        let elsewhere = rotated.iter().flat_map(|pattern| expand(pattern)).flatten();
+        let elsewhere = rotated
+            .iter()
+            .flat_map(|pattern| expand(pattern, &mut vec![]))
+            .flatten();
         let mut siblings: Vec<Sibling> = beside
             .chain(elsewhere)
             .filter(|other| {

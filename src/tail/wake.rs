@@ -1,6 +1,7 @@
 //! What ends the ingest thread's wait. Rings are hints and coalesce: however many come, one pass answers them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,6 +9,8 @@ use std::time::Duration;
 use notify::event::EventKindMask;
 use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher};
 use tracing::warn;
+
+use super::identity::FileId;
 
 /// Why the wait ended. Nothing set: the time was over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,7 +92,8 @@ impl Doorbell {
 #[derive(Debug)]
 pub struct DirectoryWatch {
     watcher: Option<RecommendedWatcher>,
-    watched: BTreeSet<PathBuf>,
+    /// And which directory each was then.
+    watched: BTreeMap<PathBuf, FileId>,
     refused: BTreeSet<PathBuf>,
 }
 
@@ -107,7 +111,7 @@ impl DirectoryWatch {
         }
         Self {
             watcher: watcher.ok(),
-            watched: BTreeSet::new(),
+            watched: BTreeMap::new(),
             refused: BTreeSet::new(),
         }
     }
@@ -118,35 +122,79 @@ impl DirectoryWatch {
     }
 
     /// Watches exactly these directories, as far as they exist. A watched one that goes rings, and only after a ring are
-    /// they looked at again.
-    pub fn watch(&mut self, directories: &BTreeSet<PathBuf>, rung: bool) {
-        if !rung && self.watched == *directories {
-            return;
+    /// they looked at again. Whether there are new ones, where what came before is not told of.
+    pub fn watch(&mut self, directories: &BTreeSet<&Path>, rung: bool) -> bool {
+        let mut any_new = false;
+        if !rung && self.watched.keys().eq(directories.iter()) {
+            return any_new;
         }
-        let Some(watcher) = &mut self.watcher else { return };
-        for gone in self.watched.difference(directories) {
+        let Some(watcher) = &mut self.watcher else {
+            return any_new;
+        };
+        let stays = |path: &Path, id| directories.contains(path) && (!rung || directory_at(path) == Some(id));
+        for (gone, _) in self.watched.extract_if(.., |path, id| !stays(path, *id)) {
             // It may have been removed, and its watch with it.
-            let _ = watcher.unwatch(gone);
+            let _ = watcher.unwatch(&gone);
         }
-        self.watched
-            .retain(|directory| directories.contains(directory) && (!rung || directory.is_dir()));
         for directory in directories {
-            if self.watched.contains(directory) || !directory.is_dir() {
+            if self.watched.contains_key(*directory) {
                 continue;
             }
+            let Some(id) = directory_at(directory) else {
+                continue;
+            };
             match watcher.watch(directory, RecursiveMode::NonRecursive) {
                 Ok(()) => {
-                    self.refused.remove(directory);
-                    self.watched.insert(directory.clone());
+                    self.refused.remove(*directory);
+                    self.watched.insert((*directory).to_owned(), id);
+                    any_new = true;
                 }
                 Err(error) => complain(&mut self.refused, directory, &error),
             }
         }
+        any_new
     }
+}
+
+fn directory_at(path: &Path) -> Option<FileId> {
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_dir)?;
+    Some(FileId::from(&metadata))
 }
 
 fn complain(refused: &mut BTreeSet<PathBuf>, directory: &Path, error: &notify::Error) {
     if refused.insert(directory.to_owned()) {
         warn!(path = %directory.display(), %error, "not watched: new files there are found by looking once a second");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_directory_is_watched_whatever_stood_at_its_path_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("logs");
+        let directories = BTreeSet::from([&*path]);
+        let doorbell = Arc::new(Doorbell::default());
+        let mut watch = DirectoryWatch::new(Arc::clone(&doorbell));
+        let rings = || doorbell.wait(PATIENCE, 0, |_| Duration::ZERO).directory;
+
+        assert!(!watch.watch(&directories, false), "there is none yet");
+        fs::create_dir(&path).unwrap();
+        assert!(watch.watch(&directories, true));
+        assert!(!watch.watch(&directories, true));
+        fs::write(path.join("a.log"), "").unwrap();
+        assert!(rings());
+
+        fs::rename(&path, dir.path().join("old")).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(
+            watch.watch(&directories, true),
+            "another directory by the same name"
+        );
+        assert_eq!(watch.watched.get(&path).copied(), directory_at(&path));
     }
 }
