@@ -26,7 +26,7 @@ use tracing::{info, warn};
 use self::archive::Archive;
 use self::decide::{AtHandle, AtPath, at_path};
 use self::discover::{Found, Pattern};
-use self::follower::{CHUNK_BYTES, Follower, Turn};
+use self::follower::{CHUNK_BYTES, Follower, News, Turn};
 pub(crate) use self::identity::lossy;
 use self::identity::{Bookmark, FileId, Position, Role, Stamp};
 pub use self::lines::{Line, Lines};
@@ -490,15 +490,22 @@ impl Tail {
                 self.passed_over = true;
                 break;
             }
-            if follower.is_untouched(&written, swept, now.elapsed) {
+            let news = follower.news(&written, swept, now.elapsed);
+            if news == News::Nothing {
                 continue;
             }
+            let is_written = news == News::Written;
             follower.watch(&mut self.writes);
             let limit = self.options.line_bytes;
             let path = Arc::clone(&follower.path);
-            let turn = follower.read(&mut self.buffer, limit, budget, now.elapsed, &mut |lines| {
-                sink(&path, lines)
-            });
+            let turn = follower.read(
+                &mut self.buffer,
+                limit,
+                budget,
+                is_written,
+                now.elapsed,
+                &mut |lines| sink(&path, lines),
+            );
             let problem = turn.as_ref().err().map(ToString::to_string);
             if problem.is_some() && problem != follower.problem {
                 warn!(path = %follower.path.display(), problem, "failed to read; trying again every second");

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::decide::{Content, is_same_content};
 use super::identity::{
     BEFORE_BYTES, Bookmark, FileId, Fingerprint, HEAD_BYTES, Position, Role, Stamp, read_full, read_head,
+    read_once,
 };
 use super::lines::{Line, Lines, split};
 use super::writes::{Watch, Writes, Written};
@@ -47,6 +48,17 @@ pub struct Follower {
     read_to: u64,
     /// When nothing was unread.
     caught_up: Duration,
+}
+
+/// What is known of a file before it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// All of it is read, and nothing was written since.
+    Nothing,
+    /// All of it was read, and it was written to since.
+    Written,
+    /// Only a look can tell.
+    Unknown,
 }
 
 /// What one turn at a file came to.
@@ -107,17 +119,19 @@ impl Follower {
         self.swept_same = stamp == self.stamp;
     }
 
-    /// Whether it need not be looked at: all of it is read, no write was noted since, and, in a pass that swept, its path
-    /// showed the same as before.
-    pub(super) fn is_untouched(&mut self, written: &Written, swept: bool, now: Duration) -> bool {
+    /// By what was noted since the last look and, in a pass that swept, by what its path showed.
+    pub(super) fn news(&mut self, written: &Written, swept: bool, now: Duration) -> News {
         let seen = std::mem::take(&mut self.swept_same) || !swept;
         let read = self.problem.is_none() && self.unread_bytes() == 0;
-        let told = self.watch.as_ref().is_some_and(|watch| !written.may_be(watch));
-        let untouched = seen && read && told;
-        if untouched {
-            self.caught_up = now;
+        let noted = self.watch.as_ref().and_then(|watch| written.has(watch));
+        match noted {
+            Some(false) if seen && read => {
+                self.caught_up = now;
+                News::Nothing
+            }
+            Some(true) if read => News::Written,
+            _ => News::Unknown,
         }
-        untouched
     }
 
     /// Has later writes noted, where that is done at all.
@@ -127,7 +141,8 @@ impl Follower {
         }
     }
 
-    /// Reads what is new, up to about `budget` bytes. `buffer` is scratch space shared by all files.
+    /// Reads what is new, up to about `budget` bytes. `buffer` is scratch space shared by all files. Of a file that is known
+    /// to be `written` to, neither size nor time is asked for first: its end is where a read ends early.
     ///
     /// # Errors
     /// Those of reading; the position stays where it was.
@@ -136,26 +151,27 @@ impl Follower {
         buffer: &mut Vec<u8>,
         limit: usize,
         budget: u64,
+        mut written: bool,
         now: Duration,
         sink: &mut dyn FnMut(Lines<'_>),
     ) -> io::Result<Turn> {
         let mut turn = Turn::default();
-        let stamp = Stamp::from(&self.file.metadata()?);
-        if stamp == self.stamp && self.read_to >= stamp.size {
+        // What was seen of the old content; should it be gone, this is how much of it is known to be.
+        let mut known_end = self.stamp.size.max(self.read_to);
+        if !written && !self.look()? && self.unread_bytes() == 0 {
             self.caught_up = now;
             return Ok(turn);
         }
-        // What was seen of the old content; should it be gone, this is how much of it is known to be.
-        let mut known_end = self.stamp.size.max(self.read_to);
-        self.stamp = stamp;
         loop {
-            match self.chunk(buffer, limit, sink)? {
+            match self.chunk(buffer, limit, written, sink)? {
                 Chunk::Rewritten => {
+                    self.look()?;
+                    written = false;
                     turn.cut.push((
                         self.position,
                         Stamp {
                             size: known_end,
-                            ..stamp
+                            ..self.stamp
                         },
                     ));
                     self.position = Position::start(self.position.id);
@@ -174,6 +190,11 @@ impl Follower {
                 break;
             }
         }
+        if written && turn.more {
+            self.look()?;
+        } else if written {
+            self.stamp.size = self.read_to;
+        }
         turn.waited = now.saturating_sub(self.caught_up);
         if !turn.more {
             self.caught_up = now;
@@ -182,6 +203,12 @@ impl Follower {
             self.last_news = now;
         }
         Ok(turn)
+    }
+
+    /// Size and time as they are now, and whether they are others than at the last look.
+    fn look(&mut self) -> io::Result<bool> {
+        let stamp = Stamp::from(&self.file.metadata()?);
+        Ok(std::mem::replace(&mut self.stamp, stamp) != stamp)
     }
 
     /// Gives the unfinished end of a file that will not grow any more.
@@ -196,6 +223,12 @@ impl Follower {
                 .min(limit)
         ];
         let len = read_full(&self.file, &mut rest, self.position.offset)?;
+        // Its time was not asked for when it was last known to be written to.
+        let stamp = self.file.metadata().map(|metadata| Stamp::from(&metadata));
+        self.stamp = stamp
+            .ok()
+            .filter(|stamp| stamp.size == self.read_to)
+            .unwrap_or(self.stamp);
         if self.position.skipping {
             sink(Lines::one(Line::TooLong));
         } else if len > 0 {
@@ -275,6 +308,7 @@ impl Follower {
         &mut self,
         buffer: &mut Vec<u8>,
         limit: usize,
+        written: bool,
         sink: &mut dyn FnMut(Lines<'_>),
     ) -> io::Result<Chunk> {
         let before = self.position.before;
@@ -283,10 +317,14 @@ impl Follower {
             // Made of zeros, so that only what is read into becomes resident.
             *buffer = vec![0; CHUNK_BYTES];
         }
-        // What is written from now on is for the next turn; so the end is known without a read that finds it.
-        let rest = usize::try_from(self.stamp.size.saturating_sub(begin)).unwrap_or(usize::MAX);
-        let wanted = rest.min(buffer.len());
-        let len = read_full(&self.file, &mut buffer[..wanted], begin)?;
+        let len = if written {
+            read_once(&self.file, buffer, begin)?
+        } else {
+            // What is written from now on is for the next turn; so the end is known without a read that finds it.
+            let rest = usize::try_from(self.stamp.size.saturating_sub(begin)).unwrap_or(usize::MAX);
+            let wanted = rest.min(buffer.len());
+            read_full(&self.file, &mut buffer[..wanted], begin)?
+        };
         let full = len == buffer.len();
         let content = Content {
             shorter: len < before.len,
@@ -323,6 +361,7 @@ impl Follower {
         text: usize,
     ) -> io::Result<Chunk> {
         let held_to = begin + buffer.len() as u64;
+        self.look()?;
         let before = Fingerprint::of_end(buffer);
         match self.line_end(buffer, limit, begin + text as u64, held_to)? {
             LineEnd::At(end) => {

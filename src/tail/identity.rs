@@ -203,12 +203,23 @@ pub fn read_head(file: &File, buffer: &mut [u8; HEAD_BYTES]) -> io::Result<usize
 pub fn read_full(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        match read_once(file, &mut buffer[filled..], offset + filled as u64)? {
+            0 => break,
+            read => filled += read,
         }
     }
     Ok(filled)
+}
+
+/// Reads from `offset` on what one call gives: of a file on a disk, as much as fits or is there.
+///
+/// # Errors
+/// Those of reading.
+pub fn read_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
 }

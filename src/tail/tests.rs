@@ -172,7 +172,7 @@ fn of_many_files_those_written_to_are_read_between_sweeps() {
             .tail
             .followers
             .iter_mut()
-            .all(|held| held.is_untouched(&written, false, now))
+            .all(|held| held.news(&written, false, now) == News::Nothing)
     );
 }
 

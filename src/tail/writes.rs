@@ -78,11 +78,11 @@ impl Writes {
 }
 
 impl Written {
-    /// Whether the file of this watch may have been written to.
-    pub(super) fn may_be(&self, watch: &Watch) -> bool {
+    /// Whether the file of this watch is among them; `None` where that is not known.
+    pub(super) fn has(&self, watch: &Watch) -> Option<bool> {
         match self {
-            Self::Unknown => true,
-            Self::These(numbers) => numbers.binary_search(&watch.number).is_ok(),
+            Self::Unknown => None,
+            Self::These(numbers) => Some(numbers.binary_search(&watch.number).is_ok()),
         }
     }
 }
@@ -137,10 +137,10 @@ mod tests {
         (&files[1]).write_all(b"x").unwrap();
         let written = writes.take(MANY);
         assert_eq!(
-            watches.each_ref().map(|watch| written.may_be(watch)),
-            [false, true]
+            watches.each_ref().map(|watch| written.has(watch)),
+            [Some(false), Some(true)]
         );
-        assert!(!writes.take(MANY).may_be(&watches[1]), "asked anew");
+        assert_eq!(writes.take(MANY).has(&watches[1]), Some(false), "asked anew");
 
         let most = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
         for number in 0..=most.trim().parse::<usize>().unwrap() {
@@ -148,7 +148,7 @@ mod tests {
             (&files[number % 2]).write_all(b"x").unwrap();
         }
         assert!(matches!(writes.take(MANY), Written::Unknown));
-        assert!(!writes.take(MANY).may_be(&watches[0]));
+        assert_eq!(writes.take(MANY).has(&watches[0]), Some(false));
 
         let [first, _] = watches;
         drop(first);

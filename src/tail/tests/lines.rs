@@ -91,7 +91,7 @@ fn lines_over_the_limit_are_passed_over_without_being_held() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.log");
     let limit = 4 * CHUNK_BYTES;
-    let read = |line: usize| {
+    let read = |line: usize, written: bool| {
         fs::write(&path, "x".repeat(line) + "\nend\n").unwrap();
         let file = File::open(&path).unwrap();
         let id = FileId::from(&file.metadata().unwrap());
@@ -104,13 +104,38 @@ fn lines_over_the_limit_are_passed_over_without_being_held() {
             }));
         };
         follower
-            .read(&mut buffer, limit, u64::MAX, Duration::ZERO, sink)
+            .read(&mut buffer, limit, u64::MAX, written, Duration::ZERO, sink)
             .unwrap();
         (seen, buffer.len())
     };
-    assert_eq!(read(limit), (vec![limit, 3], limit + 1));
-    assert_eq!(read(limit + 1), (vec![0, 3], CHUNK_BYTES));
-    assert_eq!(read(25 * limit), (vec![0, 3], CHUNK_BYTES));
+    for written in [false, true] {
+        assert_eq!(read(limit, written), (vec![limit, 3], limit + 1));
+        assert_eq!(read(limit + 1, written), (vec![0, 3], CHUNK_BYTES));
+        assert_eq!(read(25 * limit, written), (vec![0, 3], CHUNK_BYTES));
+    }
+}
+
+/// Its size is not asked for before it is read.
+#[test]
+fn what_is_left_of_a_file_known_to_be_written_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let size = 3 * CHUNK_BYTES as u64;
+    fs::write(&path, "0123456\n".repeat(3 * CHUNK_BYTES / 8)).unwrap();
+    let file = File::open(&path).unwrap();
+    let id = FileId::from(&file.metadata().unwrap());
+    let mut follower = Follower::new(path.as_path().into(), file, Position::start(id), Duration::ZERO);
+    let mut read = |budget| {
+        let turn = follower
+            .read(&mut vec![], 100, budget, true, Duration::ZERO, &mut |_| ())
+            .unwrap();
+        (turn.more, follower.position.offset, follower.unread_bytes())
+    };
+    let chunk = CHUNK_BYTES as u64;
+    assert_eq!(read(1), (true, chunk, size - chunk));
+    assert_eq!(read(u64::MAX), (false, size, 0));
+    fs::write(&path, "anew\n").unwrap();
+    assert_eq!(read(u64::MAX), (false, 5, 0));
 }
 
 #[test]

@@ -20,6 +20,8 @@ enum Action {
     /// The oldest plain copy.
     Gzip,
     Poll,
+    /// Without a sweep: what was noted is all that is known.
+    Look,
     Wait,
     Save,
     /// Back to what was saved last, as after `kill -9`.
@@ -39,6 +41,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => Just(Delete),
         2 => Just(Gzip),
         4 => Just(Poll),
+        2 => Just(Look),
         1 => Just(Wait),
         2 => Just(Save),
         2 => Just(Kill),
@@ -61,7 +64,12 @@ struct Model {
 impl Model {
     fn new() -> Self {
         let mut bench = Bench::new("a.log", ReadFrom::End);
-        bench.tail.options.files = usize::MAX;
+        // Of two files, writes are noted.
+        bench.append("b.log", "");
+        let mut options = bench.tail.options.clone();
+        options.paths.push(bench.at("b.log").to_str().unwrap().to_owned());
+        options.files = usize::MAX;
+        bench.tail = Tail::new(options);
         bench.poll();
         let saved = (bench.tail.memory(), 0);
         Self {
@@ -161,6 +169,7 @@ impl Model {
                 }
             }
             Action::Poll => drop(self.bench.poll()),
+            Action::Look => drop(self.bench.look()),
             Action::Wait => {
                 self.bench.now += GRACE;
                 self.bench.poll();
