@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes the names of the functions that a running exporter uses, for the linker to put together (build.rs says why).
-# They are found by callgrind: a start, lines of three formats and of bingo's own log, scrapes of three kinds, a stop.
+# They are found by callgrind: a start, lines of nginx' formats and of bingo's own log, scrapes of three kinds, a stop.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target=$(rustc -vV | sed -n 's/^host: //p')
@@ -10,16 +10,17 @@ rm -f "$out"
 KEEP_SYMBOLS=1 cargo build --locked --release --target-dir target/order
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-mkdir "$dir/app"
+mkdir -p "$dir/access" "$dir/app/one"
 feed() {
-	for round in {1..40}; do cat tests/golden/formats/6-json.log; done >> "$dir/json.log"
-	for round in {1..40}; do cat tests/golden/formats/4-combined-named.log; done >> "$dir/combined.log"
-	cat tests/golden/day/*/main.log >> "$dir/app/main.log"
+	for log in tests/golden/formats/[1-7]-*.log; do
+		for round in {1..40}; do cat "$log"; done >> "$dir/access/${log##*/}"
+	done
+	cat tests/golden/day/*/main.log >> "$dir/app/one/main.log"
 }
 feed
 valgrind --tool=callgrind --demangle=no --callgrind-out-file="$dir/calls" \
 	target/order/release/bingo-exporter --web.listen-address 127.0.0.1:0 --state.dir "$dir/state" --source.read-from beginning \
-	--source.access "$dir/json.log" --source.access "$dir/combined.log" --source.app "$dir/app/main.log" 2> "$dir/log" &
+	--source.access "$dir/access/*.log" --source.app "$dir/app/*/main.log" 2> "$dir/log" &
 exporter=$!
 until address=$(sed -n 's/.*msg=listening.* address=\([^ ]*\).*/\1/p' "$dir/log") && [[ -n $address ]]; do sleep 0.1; done
 until curl -sf -o "$dir/answer" "$address/-/ready"; do sleep 0.1; done

@@ -17,7 +17,7 @@ use super::writes::{Watch, Writes, Written};
 
 /// Bytes asked for at once: large enough that a read costs nothing beside the decoding, small enough to stay in
 /// the cache.
-pub const CHUNK_BYTES: usize = 128 * 1024;
+pub const CHUNK_BYTES: usize = 64 * 1024;
 
 fn leading_zeros(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len())
