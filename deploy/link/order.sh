@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes the names of the functions that a running exporter uses, for the linker to put together (build.rs says why).
-# They are found by callgrind: a start, lines of nginx' formats and of bingo's own log, scrapes of three kinds, a stop.
+# They are found by callgrind: a start, lines in nginx' formats and of bingo's own log, scrapes of three kinds, a stop.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target=$(rustc -vV | sed -n 's/^host: //p')
@@ -12,7 +12,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir -p "$dir/access" "$dir/app/one"
 feed() {
-	for log in tests/golden/formats/[1-7]-*.log; do
+	for log in tests/golden/{day,json}.log tests/golden/formats/[1-7]-*.log; do
 		for round in {1..40}; do cat "$log"; done >> "$dir/access/${log##*/}"
 	done
 	cat tests/golden/day/*/main.log >> "$dir/app/one/main.log"
