@@ -16,6 +16,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeG
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
+use self::exemplars::WithExemplars;
 pub use self::exporter::Own;
 use self::labels::{Labels, Text};
 use crate::clock::Now;
@@ -66,15 +67,11 @@ impl Scrape {
     /// # Errors
     /// None but those of writing to memory.
     pub fn openmetrics_with_exemplars(self) -> Result<String, fmt::Error> {
-        let exemplars: Vec<_> = self
-            .sources
-            .iter()
-            .filter_map(|source| source.requests())
-            .flat_map(http::exemplars)
-            .map(|exemplar| exemplar.copied())
-            .collect();
-        let text = self.openmetrics()?;
-        Ok(exemplars::attach(text, http::BUCKETS, &exemplars))
+        let sources = self.sources.clone();
+        let tallies = sources.iter().filter_map(|source| source.requests());
+        let mut text = WithExemplars::new(http::BUCKETS, tallies.flat_map(http::exemplars));
+        encode(&mut text, &self.registry(Form::OpenMetrics))?;
+        Ok(text.into_text())
     }
 
     fn registry(self, form: Form) -> Registry {
