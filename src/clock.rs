@@ -1,14 +1,42 @@
 //! The one place that reads clocks. Everything else is handed a [`Now`], once per batch.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
 
 use crate::record::UnixMillis;
 
-/// The machine's time zone (`TZ`, else /etc/localtime; UTC where there is neither), for logs that tell no offset.
-pub fn zone() -> TimeZone {
-    TimeZone::try_system().unwrap_or(TimeZone::UTC)
+/// A time zone, for logs that tell no offset. Most tell one, and to find the machine's, the names of all are read and kept:
+/// it is looked for when it is first needed.
+#[derive(Debug, Clone)]
+pub struct Zone {
+    found: OnceLock<TimeZone>,
+    find: fn() -> TimeZone,
+}
+
+impl Zone {
+    /// The machine's: `TZ`, else /etc/localtime; UTC where there is neither.
+    pub fn system() -> Self {
+        Self {
+            found: OnceLock::new(),
+            find: || TimeZone::try_system().unwrap_or(TimeZone::UTC),
+        }
+    }
+
+    /// The zone itself.
+    pub fn get(&self) -> &TimeZone {
+        self.found.get_or_init(self.find)
+    }
+}
+
+impl From<TimeZone> for Zone {
+    fn from(zone: TimeZone) -> Self {
+        Self {
+            found: zone.into(),
+            ..Self::system()
+        }
+    }
 }
 
 /// One instant on both clocks.

@@ -1,12 +1,12 @@
-//! Bytes of one line to a [`Request`], or to an [`Event`](crate::record::Event) of bingo's own log. Pure: no I/O, no clock, and
-//! between the lines of a file no state but its format, where that is to be found out.
+//! Bytes of one line to a [`Request`], or to an [`Event`](crate::record::Event) of bingo's own log. Pure: no I/O but
+//! for the machine's time zone, looked for by the first line that needs it; no clock; and between the lines of a file no state
+//! but its format, where that is to be found out.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::mem::ManuallyDrop;
 
 use fearless_simd::{Simd, dispatch};
-use jiff::tz::TimeZone;
 
 use self::dialect::{Dialect, FixedText};
 use self::haproxy::Haproxy;
@@ -14,6 +14,7 @@ use self::keys::{Keys, Slots};
 use self::layout::Layout;
 use self::learned::Of;
 use self::request::Units;
+use crate::clock::Zone;
 use crate::record::{Reject, Request, closed_set};
 
 mod detect;
@@ -155,7 +156,7 @@ impl AccessDecoder {
 
     /// Takes dates without an offset, as HAProxy writes them, for dates in `zone`; else they are UTC.
     #[must_use]
-    pub fn in_zone(mut self, zone: &TimeZone) -> Self {
+    pub fn in_zone(mut self, zone: &Zone) -> Self {
         for reader in &mut self.readers {
             if let Reader::Haproxy(haproxy) = reader {
                 haproxy.zone = zone.clone();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 
-use crate::clock;
+use crate::clock::Zone;
 use crate::config::Config;
 use crate::decode::{AccessDecoder, AppDecoder};
 use crate::record::{Cache, Code, Nanos};
@@ -48,7 +48,7 @@ impl Model {
     pub fn new(config: Config) -> anyhow::Result<Self> {
         let routes = Routes::new(&config).context("failed to compile the endpoints")?;
         let decoder =
-            AccessDecoder::new(config.access.format.clone(), &config.access.fields).in_zone(&clock::zone());
+            AccessDecoder::new(config.access.format.clone(), &config.access.fields).in_zone(&Zone::system());
         let app_decoder = AppDecoder::new(&config.app.fields, config.app.duration_unit);
         let thresholds = config
             .endpoints

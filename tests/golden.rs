@@ -181,7 +181,7 @@ fn format_source(fixture: &Path, path: &Path) -> Source {
     };
     let config = Some(fixture.with_extension("yaml")).filter(|path| path.exists());
     let mut model = Model::new(Config::load(config.as_deref(), &overrides).unwrap()).unwrap();
-    model.decoder = model.decoder.in_zone(&TimeZone::UTC);
+    model.decoder = model.decoder.in_zone(&TimeZone::UTC.into());
     Source::access(Arc::new(model), ReadFrom::Beginning)
 }
 

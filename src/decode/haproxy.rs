@@ -19,6 +19,7 @@ use super::keys::{Keys, Slots};
 use super::number::integer;
 use super::request::{self, Units, at_end};
 use super::time;
+use crate::clock::Zone;
 use crate::record::{Reject, Request, UnixMillis};
 
 #[cfg(test)]
@@ -30,7 +31,7 @@ pub(super) struct Haproxy {
     json: Dialect,
     keys: Keys,
     /// What its dates without an offset are in.
-    pub(super) zone: TimeZone,
+    pub(super) zone: Zone,
 }
 
 /// The length of `06/Feb/2009:12:14:14.655`.
@@ -55,7 +56,7 @@ impl Haproxy {
         Self {
             json: Dialect::new(fields, names, Units::MILLISECONDS, signature).finish(finish),
             keys: Keys::new(&BTreeMap::new()),
-            zone: TimeZone::UTC,
+            zone: TimeZone::UTC.into(),
         }
     }
 
@@ -92,7 +93,7 @@ impl Haproxy {
         let mut slots = Slots::new(&self.keys);
         let said = httplog(rest, &mut slots).ok_or(Reject::UnknownFormat)?;
         let request = request::build(&slots, Units::MILLISECONDS)?;
-        let began = time::local(date, &self.zone);
+        let began = time::local(date, self.zone.get());
         let ended = logged_at(before).or(at_end(began, request.duration));
         Ok(Some(Request {
             time: ended,

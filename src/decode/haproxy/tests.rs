@@ -10,7 +10,7 @@ fn decode(line: &str) -> Result<Option<Request<'_>>, Reject> {
 }
 
 fn decode_in<'a>(zone: &TimeZone, line: &'a str) -> Result<Option<Request<'a>>, Reject> {
-    let decoder = AccessDecoder::new(Format::Haproxy, &BTreeMap::new()).in_zone(zone);
+    let decoder = AccessDecoder::new(Format::Haproxy, &BTreeMap::new()).in_zone(&zone.clone().into());
     decoder.decode(line.as_bytes(), &mut Detection::default())
 }
 
