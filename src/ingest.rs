@@ -148,6 +148,7 @@ fn run(
             polled = source.pass(now, true);
         }
         if polled.swept && directories.watch(&source.tail().directories(), rings.directory) {
+            // What came there between the look and the watch is told of by nobody.
             polled = source.pass(now, true);
         }
         source.set_watching(directories.is_complete());

@@ -124,18 +124,18 @@ impl DirectoryWatch {
     /// Watches exactly these directories, as far as they exist. A watched one that goes rings, and only after a ring are
     /// they looked at again. Whether there are new ones, where what came before is not told of.
     pub fn watch(&mut self, directories: &BTreeSet<&Path>, rung: bool) -> bool {
-        let mut any_new = false;
         if !rung && self.watched.keys().eq(directories.iter()) {
-            return any_new;
+            return false;
         }
         let Some(watcher) = &mut self.watcher else {
-            return any_new;
+            return false;
         };
         let stays = |path: &Path, id| directories.contains(path) && (!rung || directory_at(path) == Some(id));
         for (gone, _) in self.watched.extract_if(.., |path, id| !stays(path, *id)) {
             // It may have been removed, and its watch with it.
             let _ = watcher.unwatch(&gone);
         }
+        let mut any_new = false;
         for directory in directories {
             if self.watched.contains_key(*directory) {
                 continue;
