@@ -6,6 +6,7 @@ use std::process::Command;
 
 fn main() {
     order_functions();
+    take_in_unwinder();
     strip();
     println!("cargo::rerun-if-env-changed=BINGO_EXPORTER_REVISION");
     // Written at each commit and checkout; a tree without it is no git checkout, and cargo would always rerun us.
@@ -35,18 +36,29 @@ fn order_functions() {
         .unwrap_or_default()
         .join("deploy/link/x86_64-unknown-linux-gnu.order");
     println!("cargo::rerun-if-changed={}", order.display());
-    let is = |name, expected| env::var(name).is_ok_and(|value| value == expected);
-    let for_users = is("TARGET", "x86_64-unknown-linux-gnu") && is("PROFILE", "release");
     // Only lld can do it. It comes with the compiler, which uses it for this target unless told otherwise.
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let chosen = env::var_os("RUSTC_LINKER").is_some() || flags.contains("link");
-    if for_users && !chosen && has_lld() && order.exists() {
+    if is_for_users() && !chosen && has_lld() && order.exists() {
         println!(
             "cargo::rustc-link-arg-bins=-Wl,--symbol-ordering-file={}",
             order.display()
         );
         println!("cargo::rustc-link-arg-bins=-Wl,--no-warn-symbol-ordering");
     }
+}
+
+/// Only a panic's backtrace needs it: inside, it is hardly resident, as a shared library 100 kB of it are.
+fn take_in_unwinder() {
+    if is_for_users() {
+        // Named before the standard library names the shared one, which nothing is left to need then.
+        println!("cargo::rustc-link-lib=dylib=gcc_eh");
+    }
+}
+
+fn is_for_users() -> bool {
+    let is = |name, expected| env::var(name).is_ok_and(|value| value == expected);
+    is("TARGET", "x86_64-unknown-linux-gnu") && is("PROFILE", "release")
 }
 
 /// Leaves the names out of what is shipped; `deploy/link/order.sh` needs them.

@@ -103,9 +103,11 @@ pub fn start(source: Source, clock: Clock) -> io::Result<(Handle, JoinHandle<()>
     let (publish, published) = watch::channel(Arc::new(source.snapshot(clock.now(), 0)));
     let (model, wanted) = watch::channel(Arc::clone(source.model()));
     let rung = Arc::clone(&doorbell);
+    // Moved as it is, it would lie on the stack of the thread twice.
+    let mut source = Box::new(source);
     let thread = thread::Builder::new()
         .name("ingest".into())
-        .spawn(move || run(source, &rung, wanted, &publish, clock))?;
+        .spawn(move || run(&mut source, &rung, wanted, &publish, clock))?;
     let handle = Handle {
         doorbell,
         model,
@@ -115,7 +117,7 @@ pub fn start(source: Source, clock: Clock) -> io::Result<(Handle, JoinHandle<()>
 }
 
 fn run(
-    mut source: Source,
+    source: &mut Source,
     doorbell: &Arc<Doorbell>,
     mut wanted: watch::Receiver<Arc<Model>>,
     publish: &watch::Sender<Arc<Snapshot>>,
@@ -172,7 +174,7 @@ fn run(
             source.tail().look_every(silent)
         };
     }
-    read_to_the_end(&mut source, clock);
+    read_to_the_end(source, clock);
     publish.send_replace(Arc::new(source.snapshot(clock.now(), answered)));
 }
 

@@ -27,6 +27,9 @@ use crate::tally::Histogram;
 /// As much text as the built-in profile mostly comes to, so that it is written without being moved.
 const TEXT_BYTES: usize = 128 * 1024;
 
+/// As much text as the labels of a sample mostly come to.
+const LABEL_BYTES: usize = 128;
+
 /// Everything one scrape shows.
 #[derive(Debug)]
 pub struct Scrape {
@@ -231,7 +234,7 @@ impl Families<'_> {
             return Ok(());
         }
         let mut metric = self.encoder.encode_descriptor(name, help, None, kind)?;
-        let mut text = String::new();
+        let mut text = String::with_capacity(LABEL_BYTES);
         for (labels, value) in rows {
             text.clear();
             labels.write(&mut text);

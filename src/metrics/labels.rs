@@ -34,18 +34,22 @@ impl<A: Labels, B: Labels> Labels for (A, B) {
 
 /// As both text formats have it.
 fn escape(value: &str, text: &mut String) {
-    let mut rest = value;
-    while let Some(special) = memchr::memchr3(b'\\', b'"', b'\n', rest.as_bytes()) {
-        let (plain, after) = rest.split_at(special);
-        text.push_str(plain);
-        text.push_str(match after.as_bytes()[0] {
-            b'\n' => "\\n",
-            b'"' => "\\\"",
-            _ => "\\\\",
-        });
-        rest = &after[1..];
+    // Without a branch, which short values and the ordinary case would pay for.
+    let any_special = value.bytes().fold(false, |any, byte| any | is_special(byte));
+    if !any_special {
+        return text.push_str(value);
     }
-    text.push_str(rest);
+    for character in value.chars() {
+        match character {
+            '\n' => text.push_str("\\n"),
+            '"' | '\\' => text.extend(['\\', character]),
+            _ => text.push(character),
+        }
+    }
+}
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'"' | b'\n')
 }
 
 /// Labels that are text already.

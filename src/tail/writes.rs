@@ -95,6 +95,8 @@ impl Drop for Watch {
 }
 
 /// `None` where more happened than the kernel can note.
+// Never a part of its caller, on whose stack the events would have their place at every pass.
+#[inline(never)]
 fn drained(queue: &OwnedFd) -> Option<Vec<i32>> {
     let mut buffer = [MaybeUninit::uninit(); EVENT_BYTES];
     let mut reader = Reader::new(queue, &mut buffer);
