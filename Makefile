@@ -84,7 +84,7 @@ test: setup
 	cat target/mutants.log
 	part $(MAKE) fuzz FUZZ_SECONDS=3
 	part deploy/tests/check.sh
-	part cargo bench --locked --bench instructions
+	part cargo bench --locked --profile instructions --bench instructions
 
 # libFuzzer asks for these of the compiler, which cargo-fuzz passes too; no sanitizer, since no line of ours is unsafe.
 COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -47,7 +47,7 @@ pub const LONGEST_LOOK: Duration = Duration::from_secs(15);
 const LOOK_FILES: usize = 64;
 
 /// While the kernel tells of new names, the paths themselves are looked at with only one in so many looks.
-const SWEEP_LOOKS: u32 = 4;
+const SWEEP_LOOKS: u32 = 8;
 
 /// How long a renamed file must be quiet, while its successor grows, before it is let go.
 const GRACE: Duration = Duration::from_secs(60);

@@ -191,7 +191,7 @@ fn looks_are_seldom_where_nothing_is_missed_by_it() {
     };
     assert_eq!(paces(&bench), [1, 1, 1], "nobody tells of new names");
     bench.tail.set_names_are_told(true);
-    assert_eq!(paces(&bench), [1, 15, 4]);
+    assert_eq!(paces(&bench), [1, 15, 8]);
 
     for number in 1..200 {
         bench.append(&format!("{number:03}.log"), "x\n");
@@ -202,7 +202,7 @@ fn looks_are_seldom_where_nothing_is_missed_by_it() {
         ..bench.tail.options.clone()
     });
     bench.poll();
-    assert_eq!(paces(&bench), [3, 15, 12]);
+    assert_eq!(paces(&bench), [3, 15, 24]);
 
     fs::remove_file(bench.at("007.log")).unwrap();
     fs::create_dir(bench.at("007.log")).unwrap();
@@ -210,7 +210,7 @@ fn looks_are_seldom_where_nothing_is_missed_by_it() {
     assert_eq!(paces(&bench), [1, 1, 1], "that it can be read is not told");
     fs::remove_dir(bench.at("007.log")).unwrap();
     bench.poll();
-    assert_eq!(paces(&bench), [3, 15, 12]);
+    assert_eq!(paces(&bench), [3, 15, 24]);
 }
 
 #[test]

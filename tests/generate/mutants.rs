@@ -1,13 +1,15 @@
 //! Every number, `for`, operator and label matcher of every rule is changed once, and the rules' own tests have to
 //! notice. The table goes to stderr past the test's capture, so that it is in the output of CI.
 
-use std::fs;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::{fs, ptr, thread};
 
 use bingo_exporter::generate::alerts::Set;
+use bingo_exporter::generate::case::{Case, Cases};
 use bingo_exporter::generate::rule::{Alert, Rule};
 
 use super::promtool::tool;
@@ -31,6 +33,25 @@ struct Change {
     into: Vec<String>,
 }
 
+/// How many each test killed, by where it stands in memory.
+#[derive(Default)]
+struct Kills(Mutex<HashMap<usize, usize>>);
+
+impl Kills {
+    fn of(&self, case: &Case) -> usize {
+        let kills = self.0.lock().unwrap();
+        kills.get(&address(case)).copied().unwrap_or(0)
+    }
+
+    fn note(&self, case: &Case) {
+        *self.0.lock().unwrap().entry(address(case)).or_default() += 1;
+    }
+}
+
+fn address(case: &Case) -> usize {
+    ptr::from_ref(case).addr()
+}
+
 #[test]
 fn the_tests_kill_every_mutant() {
     let sets = built_in();
@@ -46,13 +67,13 @@ fn the_tests_kill_every_mutant() {
             }));
         }
     }
-    let next = AtomicUsize::new(0);
+    let (next, kills) = (AtomicUsize::new(0), Kills::default());
     let survivors = Mutex::new(vec![]);
     thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if !is_killed(&sets[mutant.set], mutant) {
+                    if !is_killed(&sets[mutant.set], mutant, &kills) {
                         say(&format!(
                             "survives in {}: {}
 ",
@@ -240,7 +261,7 @@ fn matchers(text: &str, begin: usize, changes: &mut Vec<Change>) -> usize {
 }
 
 /// Whether the tests of an alert that it is part of fail.
-fn is_killed(set: &Set, mutant: &Mutant) -> bool {
+fn is_killed(set: &Set, mutant: &Mutant, kills: &Kills) -> bool {
     let mut rules = set.group.rules.clone();
     rules[mutant.rule] = mutant.mutated.clone();
     let mut names: Vec<&str> = set.group.alerts().map(|alert| alert.name).collect();
@@ -248,7 +269,7 @@ fn is_killed(set: &Set, mutant: &Mutant) -> bool {
     let concerned = names
         .into_iter()
         .filter(|name| reaches(&set.group.rules, name).contains(&mutant.rule));
-    concerned.into_iter().any(|name| fails(set, &rules, name))
+    concerned.into_iter().any(|name| fails(set, &rules, name, kills))
 }
 
 /// The rules that an alert is made of, its own and those that it needs.
@@ -270,7 +291,7 @@ fn reaches(rules: &[Rule], alert: &str) -> Vec<usize> {
 }
 
 /// Runs the tests of one alert alone, with the rules that it needs.
-fn fails(set: &Set, rules: &[Rule], alert: &str) -> bool {
+fn fails(set: &Set, rules: &[Rule], alert: &str, kills: &Kills) -> bool {
     let needed = reaches(rules, alert);
     let mut group = set.group.clone();
     let kept = rules
@@ -285,11 +306,16 @@ fn fails(set: &Set, rules: &[Rule], alert: &str) -> bool {
     let rules = dir.path().join("rules").join(group.name).with_extension("yml");
     fs::write(rules, group.yaml(&options())).unwrap();
     let severity = |name: &str| set.group.alert(name).unwrap().severity.as_str();
-    set.cases.iter().any(|cases| {
-        if !cases.cases.iter().any(|case| case.alert == alert) {
-            return false;
-        }
-        let tests = cases.yaml(&options(), severity, |case| case.alert == alert);
+    let mut concerned: Vec<(&Cases, &Case)> = set
+        .cases
+        .iter()
+        .flat_map(|cases| cases.cases.iter().map(move |case| (cases, case)))
+        .filter(|(_, case)| case.alert == alert)
+        .collect();
+    // One by one, since the first that fails is enough; those that failed most so far come first.
+    concerned.sort_by_key(|(_, case)| Reverse(kills.of(case)));
+    concerned.into_iter().any(|(cases, case)| {
+        let tests = cases.yaml(&options(), severity, |other| ptr::eq(other, case));
         fs::write(dir.path().join("tests/mutant.yml"), tests).unwrap();
         let output = tool(
             "promtool",
@@ -301,6 +327,10 @@ fn fails(set: &Set, rules: &[Rule], alert: &str) -> bool {
         // A mutant that Prometheus would not load shows nothing; one whose evaluation fails is dead, which tests must see.
         let evaluated = said.contains("got:") || said.contains("many-to-many");
         assert!(output.status.success() || evaluated, "{said}");
-        !output.status.success()
+        let killed = !output.status.success();
+        if killed {
+            kills.note(case);
+        }
+        killed
     })
 }
