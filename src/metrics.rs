@@ -27,9 +27,6 @@ use crate::tally::Histogram;
 /// As much text as the built-in profile mostly comes to, so that it is written without being moved.
 const TEXT_BYTES: usize = 128 * 1024;
 
-/// As much text as the labels of a sample mostly come to.
-const LABEL_BYTES: usize = 128;
-
 /// Everything one scrape shows.
 #[derive(Debug)]
 pub struct Scrape {
@@ -234,7 +231,7 @@ impl Families<'_> {
             return Ok(());
         }
         let mut metric = self.encoder.encode_descriptor(name, help, None, kind)?;
-        let mut text = String::with_capacity(LABEL_BYTES);
+        let mut text = String::new();
         for (labels, value) in rows {
             text.clear();
             labels.write(&mut text);
