@@ -48,6 +48,20 @@ pub struct Now {
     pub elapsed: Duration,
 }
 
+/// A line may have been written after the pass began that reads it, whose instant is the present one.
+const PASS: UnixMillis = 1_000;
+
+impl Now {
+    /// A line's time stamp; the present where it is of the future, since a clock that runs ahead must not freeze a gauge there.
+    pub fn at_most(&self, time: UnixMillis) -> UnixMillis {
+        if time > self.unix.saturating_add(PASS) {
+            self.unix
+        } else {
+            time
+        }
+    }
+}
+
 /// The machine's clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {

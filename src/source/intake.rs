@@ -72,8 +72,7 @@ impl LineCounts {
         let age = now.unix.saturating_sub(time);
         self.late += u64::from(age > LATE);
         self.early += u64::from(age < -LATE);
-        // A clock that runs ahead must not freeze the gauge in the future.
-        let plausible = time.min(now.unix);
+        let plausible = now.at_most(time);
         self.last_timestamp = Some(self.last_timestamp.map_or(plausible, |last| last.max(plausible)));
     }
 
@@ -113,5 +112,10 @@ mod tests {
             "a clock ahead of ours"
         );
         assert_eq!(count(now.unix + LATE + 1), (1, 1, Some(now.unix)));
+        assert_eq!(
+            count(now.unix + 9),
+            (1, 1, Some(now.unix + 9)),
+            "written during the pass that reads it"
+        );
     }
 }

@@ -148,8 +148,7 @@ impl AppTally {
         log.lines[event.level as usize] += 1;
         log.events[event.kind as usize] += 1;
         if let Some(time) = event.time {
-            // A clock that runs ahead must not freeze the gauge in the future.
-            let time = time.min(now.unix);
+            let time = now.at_most(time);
             let last = &mut log.last_event[event.kind as usize];
             *last = Some(last.map_or(time, |last| last.max(time)));
         }
