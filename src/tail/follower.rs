@@ -41,10 +41,12 @@ pub struct Follower {
     file: File,
     /// What tells that it was written to.
     watch: Option<Watch>,
-    /// The sweep of this pass found it as it was at the last look.
-    swept_same: bool,
+    /// What its path showed in the sweep of this pass.
+    swept: Option<Stamp>,
     /// Size and modification time at the last look.
     stamp: Stamp,
+    /// It was read since without a look: the time is older.
+    stamp_is_old: bool,
     read_to: u64,
     /// When nothing was unread.
     caught_up: Duration,
@@ -107,8 +109,9 @@ impl Follower {
             last_news: now,
             file,
             watch: None,
-            swept_same: false,
+            swept: None,
             stamp,
+            stamp_is_old: false,
             read_to,
             caught_up: now,
         }
@@ -116,14 +119,22 @@ impl Follower {
 
     /// Notes what this file's path showed in the sweep of this pass.
     pub(super) fn note_stamp(&mut self, stamp: Stamp) {
-        self.swept_same = stamp == self.stamp;
+        self.swept = Some(stamp);
     }
 
     /// By what was noted since the last look and, in a pass that swept, by what its path showed.
     pub(super) fn news(&mut self, written: &Written, swept: bool, now: Duration) -> News {
-        let seen = std::mem::take(&mut self.swept_same) || !swept;
         let read = self.problem.is_none() && self.unread_bytes() == 0;
         let noted = self.watch.as_ref().and_then(|watch| written.has(watch));
+        let shown = self.swept.take();
+        if let (Some(stamp), Some(false), true) = (shown, noted, self.stamp_is_old)
+            && stamp.size == self.stamp.size
+        {
+            // Nothing was written since it was read, so this is the time it had then.
+            self.stamp = stamp;
+            self.stamp_is_old = false;
+        }
+        let seen = !swept || shown == Some(self.stamp);
         match noted {
             Some(false) if seen && read => {
                 self.caught_up = now;
@@ -194,6 +205,7 @@ impl Follower {
             self.look()?;
         } else if written {
             self.stamp.size = self.read_to;
+            self.stamp_is_old = true;
         }
         turn.waited = now.saturating_sub(self.caught_up);
         if !turn.more {
@@ -208,6 +220,7 @@ impl Follower {
     /// Size and time as they are now, and whether they are others than at the last look.
     fn look(&mut self) -> io::Result<bool> {
         let stamp = Stamp::from(&self.file.metadata()?);
+        self.stamp_is_old = false;
         Ok(std::mem::replace(&mut self.stamp, stamp) != stamp)
     }
 

@@ -214,6 +214,26 @@ fn looks_are_seldom_where_nothing_is_missed_by_it() {
 }
 
 #[test]
+fn a_sweep_finds_nothing_new_in_what_was_read_without_a_look() {
+    let mut bench = Bench::new("*.log", ReadFrom::Beginning);
+    bench.append("a.log", "1\n");
+    bench.append("b.log", "1\n");
+    bench.poll();
+    bench.append("a.log", "2\n");
+    assert_eq!(bench.poll(), ["2"], "noted, and read without a look");
+
+    let (now, path) = (bench.now, bench.at("a.log"));
+    let a = bench
+        .tail
+        .followers
+        .iter_mut()
+        .find(|follower| *follower.path == *path)
+        .unwrap();
+    a.note_stamp(Stamp::from(&fs::metadata(&path).unwrap()));
+    assert_eq!(a.news(&bench.tail.writes.take(2), true, now), News::Nothing);
+}
+
+#[test]
 fn renamed_and_written_on() {
     let mut bench = Bench::new("a.log", ReadFrom::End);
     bench.append("a.log", "0\n");
