@@ -53,7 +53,7 @@ const PASS: UnixMillis = 1_000;
 
 impl Now {
     /// A line's time stamp; the present where it is of the future, since a clock that runs ahead must not freeze a gauge there.
-    pub fn at_most(&self, time: UnixMillis) -> UnixMillis {
+    pub fn plausible(&self, time: UnixMillis) -> UnixMillis {
         if time > self.unix.saturating_add(PASS) {
             self.unix
         } else {

@@ -72,8 +72,8 @@ impl LineCounts {
         let age = now.unix.saturating_sub(time);
         self.late += u64::from(age > LATE);
         self.early += u64::from(age < -LATE);
-        let plausible = now.at_most(time);
-        self.last_timestamp = Some(self.last_timestamp.map_or(plausible, |last| last.max(plausible)));
+        let time = now.plausible(time);
+        self.last_timestamp = Some(self.last_timestamp.map_or(time, |last| last.max(time)));
     }
 
     /// A line that says nothing.

@@ -148,7 +148,7 @@ impl AppTally {
         log.lines[event.level as usize] += 1;
         log.events[event.kind as usize] += 1;
         if let Some(time) = event.time {
-            let time = now.at_most(time);
+            let time = now.plausible(time);
             let last = &mut log.last_event[event.kind as usize];
             *last = Some(last.map_or(time, |last| last.max(time)));
         }
