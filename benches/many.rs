@@ -91,7 +91,7 @@ pub(crate) fn exposition(snapshot: &Arc<Snapshot>) -> String {
         saved: true,
         own: Own::default(),
     };
-    scrape.openmetrics_with_exemplars().unwrap()
+    scrape.openmetrics().unwrap()
 }
 
 /// How many series that is.

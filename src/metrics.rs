@@ -1,8 +1,8 @@
 //! Every metric's name, help, labels and shape; nothing else names one. A published state goes in, text comes out.
 
 mod app;
-mod exemplars;
 mod exporter;
+mod histograms;
 mod http;
 mod labels;
 pub mod promql;
@@ -11,18 +11,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text::{encode, encode_registry};
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use self::exemplars::WithExemplars;
 pub use self::exporter::Own;
+use self::histograms::Histograms;
 use self::labels::{Labels, Text};
 use crate::clock::Now;
 use crate::record::{Nanos, UnixMillis};
 use crate::source::Snapshot;
-use crate::tally::Histogram;
 
 /// As much text as the built-in profile mostly comes to, so that it is written without being moved.
 const TEXT_BYTES: usize = 128 * 1024;
@@ -47,37 +46,46 @@ impl Scrape {
     /// # Errors
     /// None but those of writing to memory.
     pub fn classic(self) -> Result<String, fmt::Error> {
-        let mut text = String::with_capacity(TEXT_BYTES);
-        encode_registry(&mut text, &self.registry(Form::Classic))?;
-        Ok(text)
+        self.text(Form::Classic)
     }
 
-    /// The same as OpenMetrics 1.0 text.
+    /// The same as OpenMetrics 1.0 text, with exemplars, which classic text does not know.
     ///
     /// # Errors
     /// None but those of writing to memory.
     pub fn openmetrics(self) -> Result<String, fmt::Error> {
-        let mut text = String::with_capacity(TEXT_BYTES);
-        encode(&mut text, &self.registry(Form::OpenMetrics))?;
+        let mut text = self.text(Form::OpenMetrics)?;
+        encode_eof(&mut text)?;
         Ok(text)
     }
 
-    /// The same with exemplars, which classic text does not know.
-    ///
-    /// # Errors
-    /// None but those of writing to memory.
-    pub fn openmetrics_with_exemplars(self) -> Result<String, fmt::Error> {
-        let sources = self.sources.clone();
-        let tallies = sources.iter().filter_map(|source| source.requests());
-        let mut text = WithExemplars::new(http::BUCKETS, tallies.flat_map(http::exemplars));
-        encode(&mut text, &self.registry(Form::OpenMetrics))?;
-        Ok(text.into_text())
+    fn text(self, form: Form) -> Result<String, fmt::Error> {
+        let counted = self.counted().to_vec();
+        let (mut registry, mut text) = (Registry::default(), String::with_capacity(TEXT_BYTES));
+        registry.register_collector(Box::new(Written { scrape: self, form }));
+        encode_registry(&mut text, &registry)?;
+        let mut histograms = Histograms {
+            text: &mut text,
+            with_exemplars: form == Form::OpenMetrics,
+        };
+        for source in &counted {
+            if let Some(tally) = source.requests() {
+                http::histograms(&mut histograms, tally)?;
+            }
+            if let Some(tally) = source.apps() {
+                app::histograms(&mut histograms, tally)?;
+            }
+        }
+        Ok(text)
     }
 
-    fn registry(self, form: Form) -> Registry {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(Written { scrape: self, form }));
-        registry
+    /// The sources whose counts may be shown.
+    fn counted(&self) -> &[Arc<Snapshot>] {
+        if self.saved && !self.is_catching_up() {
+            &self.sources
+        } else {
+            &[]
+        }
     }
 
     fn is_catching_up(&self) -> bool {
@@ -93,7 +101,7 @@ enum Form {
     OpenMetrics,
 }
 
-/// A scrape in one of the forms.
+/// A scrape in one of the forms, all but its histograms.
 #[derive(Debug)]
 struct Written {
     scrape: Scrape,
@@ -104,14 +112,12 @@ impl Collector for Written {
     fn encode(&self, encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let (scrape, form) = (&self.scrape, self.form);
         let mut families = Families { encoder, form };
-        if scrape.saved && !scrape.is_catching_up() {
-            for source in &scrape.sources {
-                if let Some(tally) = source.requests() {
-                    http::encode(&mut families, &source.model, tally)?;
-                }
-                if let Some(tally) = source.apps() {
-                    app::encode(&mut families, tally)?;
-                }
+        for source in scrape.counted() {
+            if let Some(tally) = source.requests() {
+                http::encode(&mut families, &source.model, tally)?;
+            }
+            if let Some(tally) = source.apps() {
+                app::encode(&mut families, tally)?;
             }
         }
         exporter::encode(&mut families, scrape)
@@ -121,7 +127,7 @@ impl Collector for Written {
 /// The type of exemplar labels that are never there.
 type NoLabels = [(&'static str, &'static str); 0];
 
-/// Writes families: a descriptor, then a sample for each row. A family without rows is left out.
+/// Writes families of counters and gauges: a descriptor, then a sample for each row. A family without rows is left out.
 struct Families<'a> {
     encoder: DescriptorEncoder<'a>,
     form: Form,
@@ -187,35 +193,6 @@ impl Families<'_> {
                 metric.encode_counter::<NoLabels, _, f64>(&value, None)
             }
         }
-    }
-
-    fn histogram<'h, L: Labels>(
-        &mut self,
-        name: &str,
-        help: &str,
-        edges: &[Nanos],
-        rows: impl IntoIterator<Item = (L, &'h Histogram)>,
-    ) -> fmt::Result {
-        let edges: Vec<f64> = edges
-            .iter()
-            .map(|edge| seconds(*edge))
-            .chain([f64::INFINITY])
-            .collect();
-        self.family(
-            name,
-            help,
-            MetricType::Histogram,
-            rows,
-            |mut metric, histogram| {
-                let buckets: Vec<(f64, u64)> = edges
-                    .iter()
-                    .copied()
-                    .zip(histogram.counts().iter().copied())
-                    .collect();
-                let (sum, count) = (histogram.sum_seconds(), histogram.count());
-                metric.encode_histogram::<NoLabels>(sum, count, &buckets, None)
-            },
-        )
     }
 
     fn family<L: Labels, V>(

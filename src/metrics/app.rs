@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::histograms::Histograms;
 use super::{Families, unix_seconds};
 use crate::record::{Code, EventKind, Level, Method};
-use crate::tally::{AppTally, LogTally, UNKNOWN};
+use crate::tally::{AppRoute, AppTally, LogTally, UNKNOWN};
 
 pub(super) fn encode(families: &mut Families<'_>, tally: &AppTally) -> fmt::Result {
     events(families, tally)?;
@@ -78,17 +79,11 @@ fn life(families: &mut Families<'_>, tally: &AppTally) -> fmt::Result {
 }
 
 fn requests(families: &mut Families<'_>, tally: &AppTally) -> fmt::Result {
-    let routes = || {
-        tally
-            .logs()
-            .iter()
-            .flat_map(|log| log.routes.iter().map(move |route| (log, route)))
-    };
     families.counter(
         "bingo_app_requests",
         "Requests that bingo itself says it answered, by endpoint, method and status code; unknown is what its log \
          does not say.",
-        routes().flat_map(|(log, route)| {
+        routes(tally).flat_map(|(log, route)| {
             route.methods.iter().enumerate().flat_map(move |(method, codes)| {
                 let method = Method::ALL.get(method).map_or(UNKNOWN, |method| method.as_str());
                 codes.iter().map(move |(code, count)| {
@@ -99,15 +94,23 @@ fn requests(families: &mut Families<'_>, tally: &AppTally) -> fmt::Result {
                 })
             })
         }),
-    )?;
-    families.histogram(
+    )
+}
+
+pub(super) fn histograms(histograms: &mut Histograms<'_>, tally: &AppTally) -> fmt::Result {
+    histograms.family(
         "bingo_app_request_duration_seconds",
         "How long bingo itself says it took to answer, without the proxy and the network.",
         &tally.edges,
-        routes()
+        routes(tally)
             .filter(|_| tally.unit.is_some())
-            .map(|(log, route)| ([id(log), ("route", &*route.route)], &route.durations)),
+            .map(|(log, route)| ([id(log), ("route", &*route.route)], &route.durations, None)),
     )
+}
+
+fn routes(tally: &AppTally) -> impl Iterator<Item = (&LogTally, &AppRoute)> {
+    let logs = tally.logs().iter();
+    logs.flat_map(|log| log.routes.iter().map(move |route| (log, route)))
 }
 
 fn id(log: &LogTally) -> (&'static str, &str) {

@@ -3,18 +3,45 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::histograms::Histograms;
 use super::{Families, seconds};
 use crate::model::Model;
 use crate::record::{Cache, Protocol, Scheme};
 use crate::route::Row;
 use crate::slo::{Outcome, Slo};
-use crate::tally::{Exemplar, RowTally, Tally};
+use crate::tally::{RowTally, Tally};
 
 pub(super) fn encode(families: &mut Families<'_>, model: &Model, tally: &Tally) -> fmt::Result {
     requests(families, tally)?;
     routes(families, model, tally)?;
     upstreams(families, tally)?;
     objectives(families, model, tally)
+}
+
+pub(super) fn histograms(histograms: &mut Histograms<'_>, tally: &Tally) -> fmt::Result {
+    histograms.family(
+        "bingo_http_request_duration_seconds",
+        "How long the proxy took from the first byte of a request to the last byte of its answer; outcome tells \
+         requests that are good for availability (ok) from the rest (error).",
+        &tally.edges,
+        tally.rows.iter().filter(|row| row.shown).flat_map(|row| {
+            Outcome::ALL.iter().map(|outcome| {
+                let [route, method] = labels(row);
+                let index = *outcome as usize;
+                let labels = [route, method, ("outcome", outcome.as_str())];
+                (labels, &row.durations[index], Some(&row.exemplars[index]))
+            })
+        }),
+    )?;
+    histograms.family(
+        "bingo_upstream_duration_seconds",
+        "How long each try at a node behind the proxy took.",
+        &tally.edges,
+        tally.upstreams.iter().map(|upstream| {
+            let labels = [("upstream", upstream.name.as_str())];
+            (labels, &upstream.durations, None)
+        }),
+    )
 }
 
 fn requests(families: &mut Families<'_>, tally: &Tally) -> fmt::Result {
@@ -32,18 +59,6 @@ fn requests(families: &mut Families<'_>, tally: &Tally) -> fmt::Result {
                     ],
                     count,
                 )
-            })
-        }),
-    )?;
-    families.histogram(
-        "bingo_http_request_duration_seconds",
-        "How long the proxy took from the first byte of a request to the last byte of its answer; outcome tells \
-         requests that are good for availability (ok) from the rest (error).",
-        &tally.edges,
-        rows().flat_map(|row| {
-            Outcome::ALL.iter().map(|outcome| {
-                let [route, method] = labels(row);
-                ([route, method, ("outcome", outcome.as_str())], &row.durations[*outcome as usize])
             })
         }),
     )?;
@@ -76,17 +91,6 @@ fn requests(families: &mut Families<'_>, tally: &Tally) -> fmt::Result {
     )
 }
 
-/// What the samples begin with that carry [`exemplars`].
-pub(super) const BUCKETS: &str = "bingo_http_request_duration_seconds_bucket{";
-
-/// For each bucket of the durations a request in it, in the order of the samples.
-pub(super) fn exemplars(tally: &Tally) -> impl Iterator<Item = Option<&Exemplar>> {
-    let buckets = tally.edges.len() + 1;
-    let rows = tally.rows.iter().filter(|row| row.shown);
-    rows.flat_map(|row| &row.exemplars)
-        .flat_map(move |exemplars| (0..buckets).map(|bucket| exemplars.get(bucket)))
-}
-
 fn routes(families: &mut Families<'_>, model: &Model, tally: &Tally) -> fmt::Result {
     families.gauge(
         "bingo_http_route_info",
@@ -105,15 +109,6 @@ fn upstreams(families: &mut Families<'_>, tally: &Tally) -> fmt::Result {
             let labels = |code: String| [("upstream", Cow::Borrowed(&*upstream.name)), ("code", code.into())];
             upstream.codes.iter().map(move |(code, count)| (labels(code.to_string()), count))
         }),
-    )?;
-    families.histogram(
-        "bingo_upstream_duration_seconds",
-        "How long each try at a node behind the proxy took.",
-        &tally.edges,
-        tally
-            .upstreams
-            .iter()
-            .map(|upstream| ([("upstream", upstream.name.as_str())], &upstream.durations)),
     )?;
     families.counter(
         "bingo_upstream_retried_requests",

@@ -159,7 +159,7 @@ async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
     };
     let text = match exposition {
         Exposition::Classic => scrape.classic(),
-        Exposition::OpenMetrics => scrape.openmetrics_with_exemplars(),
+        Exposition::OpenMetrics => scrape.openmetrics(),
     };
     let Ok(text) = text else {
         return (StatusCode::INTERNAL_SERVER_ERROR, "failed to write the metrics\n").into_response();
