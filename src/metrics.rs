@@ -70,7 +70,7 @@ impl Scrape {
         };
         for source in &counted {
             if let Some(tally) = source.requests() {
-                http::histograms(&mut histograms, tally)?;
+                http::histograms(&mut histograms, &source.model, tally)?;
             }
             if let Some(tally) = source.apps() {
                 app::histograms(&mut histograms, tally)?;

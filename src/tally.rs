@@ -8,7 +8,7 @@ mod upstreams;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use app::{AppRoute, AppTally, LogTally, Sighting, UNKNOWN};
 pub use counts::{CodeCounts, Histogram, Room};
@@ -26,7 +26,8 @@ use crate::slo::{Outcome, Slo};
 pub struct Tally {
     /// Upper edges of all latency buckets, ascending; one closed set for every route.
     pub edges: Arc<[Nanos]>,
-    /// By [`RowId`].
+    /// By [`RowId`]. Those that were never shown have nothing to be kept.
+    #[serde(serialize_with = "shown")]
     pub rows: Vec<RowTally>,
     /// By [`RouteId`].
     pub routes: Vec<RouteTally>,
@@ -212,6 +213,10 @@ impl Tally {
             ..fresh
         }
     }
+}
+
+fn shown<S: Serializer>(rows: &[RowTally], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rows.iter().filter(|row| row.shown))
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ fn state(read_bytes: u64) -> State {
         read_bytes,
         ..Intake::default()
     };
+    let mut tally = Tally::new(&model);
+    // The rest are not saved.
+    tally.rows.retain(|row| row.shown);
     State {
         formats: crate::source::Formats::default(),
         files: Memory {
@@ -27,7 +30,7 @@ fn state(read_bytes: u64) -> State {
             ..Memory::default()
         },
         intake,
-        counts: Counts::Access(Tally::new(&model)),
+        counts: Counts::Access(tally),
     }
 }
 

@@ -1,9 +1,9 @@
 //! What bingo's own log tells: `bingo_app_*`.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use super::histograms::Histograms;
+use super::labels::Value;
 use super::{Families, unix_seconds};
 use crate::record::{Code, EventKind, Level, Method};
 use crate::tally::{AppRoute, AppTally, LogTally, UNKNOWN};
@@ -87,10 +87,8 @@ fn requests(families: &mut Families<'_>, tally: &AppTally) -> fmt::Result {
             route.methods.iter().enumerate().flat_map(move |(method, codes)| {
                 let method = Method::ALL.get(method).map_or(UNKNOWN, |method| method.as_str());
                 codes.iter().map(move |(code, count)| {
-                    let code = if code == Code::NONE { UNKNOWN.into() } else { code.to_string().into() };
-                    let route = Cow::Borrowed(&*route.route);
-                    let labels = [("route", route), ("method", method.into()), ("code", code)];
-                    (([id(log)], labels), count)
+                    let labels = [id(log), ("route", &*route.route), ("method", method)];
+                    ((labels, ("code", Told(code))), count)
                 })
             })
         }),
@@ -111,6 +109,18 @@ pub(super) fn histograms(histograms: &mut Histograms<'_>, tally: &AppTally) -> f
 fn routes(tally: &AppTally) -> impl Iterator<Item = (&LogTally, &AppRoute)> {
     let logs = tally.logs().iter();
     logs.flat_map(|log| log.routes.iter().map(move |route| (log, route)))
+}
+
+/// A code where the log tells one.
+struct Told(Code);
+
+impl Value for Told {
+    fn write(&self, text: &mut String) {
+        match self.0 {
+            Code::NONE => UNKNOWN.write(text),
+            code => code.write(text),
+        }
+    }
 }
 
 fn id(log: &LogTally) -> (&'static str, &str) {

@@ -149,7 +149,7 @@ mod tests {
             let label = ("route", value);
             let (mut ours, mut theirs) = (String::new(), String::new());
             let mut histograms = Histograms { text: &mut ours, with_exemplars: true };
-            let row = ([(label.0, &label.1)], &histogram, None);
+            let row = ((label.0, &*label.1), &histogram, None);
             histograms.family(NAME, HELP, &edges, [row]).unwrap();
 
             let mut registry = Registry::default();

@@ -5,22 +5,58 @@ use std::fmt::{self, Write as _};
 
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 
+use crate::record::Code;
+
 /// Names and values.
 pub(super) trait Labels {
     /// Adds them to `text`.
     fn write(&self, text: &mut String);
+
+    /// Them as text.
+    fn to_text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text);
+        text
+    }
 }
 
-impl<V: AsRef<str>, const N: usize> Labels for [(&'static str, V); N] {
+/// What a label can say.
+pub(super) trait Value {
+    /// Adds it to `text`, escaped.
+    fn write(&self, text: &mut String);
+}
+
+impl Value for &str {
     fn write(&self, text: &mut String) {
-        for (name, value) in self {
-            if !text.is_empty() {
-                text.push(',');
-            }
-            text.push_str(name);
-            text.push_str("=\"");
-            escape(value.as_ref(), text);
-            text.push('"');
+        escape(self, text);
+    }
+}
+
+impl Value for Code {
+    fn write(&self, text: &mut String) {
+        match self.number() {
+            Some(number) => text.push_str(itoa::Buffer::new().format(number)),
+            None => text.push_str(&self.to_string()),
+        }
+    }
+}
+
+impl<V: Value> Labels for (&'static str, V) {
+    fn write(&self, text: &mut String) {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(self.0);
+        text.push_str("=\"");
+        self.1.write(text);
+        text.push('"');
+    }
+}
+
+impl<L: Labels, const N: usize> Labels for [L; N] {
+    fn write(&self, text: &mut String) {
+        for label in self {
+            label.write(text);
         }
     }
 }
@@ -56,6 +92,12 @@ fn is_special(byte: u8) -> bool {
 #[derive(Debug)]
 pub(super) struct Text<'t>(pub(super) &'t str);
 
+impl Labels for Text<'_> {
+    fn write(&self, text: &mut String) {
+        text.push_str(self.0);
+    }
+}
+
 impl EncodeLabelSet for Text<'_> {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
         // A name is written as it is, and nothing has to come after it.
@@ -87,10 +129,8 @@ mod tests {
     proptest! {
         #[test]
         fn labels_are_written_as_prometheus_client_does(first in "([a-zё]|[\\\\\"\n,{}=])*", second in "\\PC*") {
-            let labels = [("first", first), ("second", second)];
-            let mut text = String::new();
-            labels.write(&mut text);
-            prop_assert_eq!(text, expected(labels));
+            let text = [("first", &*first), ("second", &*second)].to_text();
+            prop_assert_eq!(text, expected([("first", first), ("second", second)]));
         }
     }
 }
