@@ -32,7 +32,7 @@ use self::identity::{Bookmark, FileId, Position, Role, Stamp};
 pub use self::lines::{Line, Lines};
 use self::open::Blocked;
 use self::rotated::remember;
-use self::writes::{Writes, Written};
+use self::writes::Writes;
 use crate::clock::Now;
 use crate::record::{UnixMillis, closed_set};
 
@@ -132,8 +132,8 @@ pub struct Tail {
     /// Whether somebody is told of new names, and asks for a sweep then.
     names_are_told: bool,
     writes: Writes,
-    /// The last pass did not come to every file.
-    passed_over: bool,
+    /// Which of the live files comes first in the next pass, where the last did not come to all.
+    next: Option<usize>,
     buffer: Vec<u8>,
 }
 
@@ -221,7 +221,7 @@ impl Tail {
             swept: None,
             names_are_told: false,
             writes: Writes::default(),
-            passed_over: false,
+            next: None,
             buffer: vec![],
         }
     }
@@ -474,44 +474,38 @@ impl Tail {
         discarded
     }
 
-    /// Reads what is new in every file. Whether one was cut.
+    /// Reads what is new in the files, in turn where it is more than a pass may read. Whether one was cut.
     fn read(&mut self, now: Now, polled: &mut Polled, sink: Sink<'_>) -> bool {
-        let budget = PASS_BYTES / self.followers.len().max(1) as u64;
-        let mut cut = vec![];
-        let noted = self.writes.take(self.followers.len());
-        let passed_over = std::mem::take(&mut self.passed_over);
-        let written = if passed_over { Written::Unknown } else { noted };
-        let swept = polled.swept;
+        let all = self.followers.len();
+        let (limit, budget) = (self.options.line_bytes, PASS_BYTES / all.max(1) as u64);
+        let (written, swept) = (self.writes.take(all), polled.swept);
         // Retired files first: their lines are older.
         self.followers.sort_by_key(|follower| !follower.retired);
-        for follower in &mut self.followers {
-            // What is live waits until what is older is read.
-            if polled.more && !follower.retired {
-                self.passed_over = true;
-                break;
-            }
-            let news = follower.news(&written, swept, now.elapsed);
-            if news == News::Nothing {
+        let live = self.followers.partition_point(|follower| follower.retired);
+        let first = self.next.take().unwrap_or(live).clamp(live, all);
+        let (mut cut, mut older_are_left) = (vec![], polled.more);
+        for index in (0..live).chain(first..all).chain(live..first) {
+            let follower = &mut self.followers[index];
+            if follower.news(&written, swept, now.elapsed) == News::Nothing {
                 continue;
             }
-            let is_written = news == News::Written;
-            follower.watch(&mut self.writes);
-            let limit = self.options.line_bytes;
+            // What is live waits until what is older is read, and for its turn.
+            if !follower.retired && (older_are_left || polled.read_bytes >= PASS_BYTES) {
+                self.next.get_or_insert(index);
+                polled.more = true;
+                continue;
+            }
             let path = Arc::clone(&follower.path);
-            let turn = follower.read(
+            let sink = &mut |lines: Lines<'_>| sink(&path, lines);
+            let turn = follower.turn(
+                &mut self.writes,
                 &mut self.buffer,
                 limit,
                 budget,
-                is_written,
                 now.elapsed,
-                &mut |lines| sink(&path, lines),
+                sink,
             );
-            let problem = turn.as_ref().err().map(ToString::to_string);
-            if problem.is_some() && problem != follower.problem {
-                warn!(path = %follower.path.display(), problem, "failed to read; trying again every second");
-            }
-            follower.problem = problem;
-            let turn = turn.unwrap_or_default();
+            older_are_left |= follower.retired && turn.more;
             polled.add(&turn);
             cut.extend(turn.cut.into_iter().map(|(position, stamp)| Bookmark {
                 path: Arc::clone(&follower.path),

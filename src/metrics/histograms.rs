@@ -1,6 +1,6 @@
 //! Histograms as text. They are most of what a scrape shows, and prometheus-client, which writes all else, makes fourteen
 //! calls for the line of one bucket, formats its edge anew for each series, and cannot be handed exemplars that it did not
-//! collect itself: with it a scrape of the built-in profile took 1.6 million instructions more.
+//! collect itself: with it a scrape of the built-in profile takes a third more instructions.
 
 use std::fmt::{self, Write};
 

@@ -1,5 +1,5 @@
-//! The labels of a sample as text, written once however many samples carry them: a histogram has one for each bucket,
-//! and prometheus-client writes labels anew for each, in five pieces a label.
+//! The labels of a sample as text, so that those that many samples carry are escaped once; prometheus-client writes labels anew
+//! for each, in five pieces a label.
 
 use std::fmt::{self, Write as _};
 

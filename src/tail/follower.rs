@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::warn;
+
 use super::decide::{Content, is_same_content};
 use super::identity::{
     BEFORE_BYTES, Bookmark, FileId, Fingerprint, HEAD_BYTES, Position, Role, Stamp, read_full, read_head,
@@ -41,6 +43,8 @@ pub struct Follower {
     file: File,
     /// What tells that it was written to.
     watch: Option<Watch>,
+    /// What was told since its last turn.
+    news: News,
     /// What its path showed in the sweep of this pass.
     swept: Option<Stamp>,
     /// Size and modification time at the last look.
@@ -52,10 +56,11 @@ pub struct Follower {
     caught_up: Duration,
 }
 
-/// What is known of a file before it is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is known of a file before it is looked at, the less the greater.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum News {
     /// All of it is read, and nothing was written since.
+    #[default]
     Nothing,
     /// All of it was read, and it was written to since.
     Written,
@@ -109,6 +114,7 @@ impl Follower {
             last_news: now,
             file,
             watch: None,
+            news: News::Nothing,
             swept: None,
             stamp,
             stamp_is_old: false,
@@ -117,17 +123,40 @@ impl Follower {
         }
     }
 
+    /// A turn: has later writes noted, then reads what is new. What keeps it from that is said once.
+    pub(super) fn turn(
+        &mut self,
+        writes: &mut Writes,
+        buffer: &mut Vec<u8>,
+        limit: usize,
+        budget: u64,
+        now: Duration,
+        sink: &mut dyn FnMut(Lines<'_>),
+    ) -> Turn {
+        let is_written = self.news == News::Written;
+        if self.watch.is_none() {
+            self.watch = writes.watch(&self.file);
+        }
+        let turn = self.read(buffer, limit, budget, is_written, now, sink);
+        let problem = turn.as_ref().err().map(ToString::to_string);
+        if problem.is_some() && problem != self.problem {
+            warn!(path = %self.path.display(), problem, "failed to read; trying again every second");
+        }
+        self.problem = problem;
+        turn.unwrap_or_default()
+    }
+
     /// Notes what this file's path showed in the sweep of this pass.
     pub(super) fn note_stamp(&mut self, stamp: Stamp) {
         self.swept = Some(stamp);
     }
 
-    /// By what was noted since the last look and, in a pass that swept, by what its path showed.
+    /// By what was noted since its last turn and, in passes that swept, by what its path showed.
     pub(super) fn news(&mut self, written: &Written, swept: bool, now: Duration) -> News {
         let read = self.problem.is_none() && self.unread_bytes() == 0;
         let noted = self.watch.as_ref().and_then(|watch| written.has(watch));
         let shown = self.swept.take();
-        if let (Some(stamp), Some(false), true) = (shown, noted, self.stamp_is_old)
+        if let (Some(stamp), Some(false), News::Nothing, true) = (shown, noted, self.news, self.stamp_is_old)
             && stamp.size == self.stamp.size
         {
             // Nothing was written since it was read, so this is the time it had then.
@@ -135,21 +164,16 @@ impl Follower {
             self.stamp_is_old = false;
         }
         let seen = !swept || shown == Some(self.stamp);
-        match noted {
-            Some(false) if seen && read => {
-                self.caught_up = now;
-                News::Nothing
-            }
+        let news = match noted {
+            Some(false) if seen && read => News::Nothing,
             Some(true) if read => News::Written,
             _ => News::Unknown,
+        };
+        self.news = self.news.max(news);
+        if self.news == News::Nothing {
+            self.caught_up = now;
         }
-    }
-
-    /// Has later writes noted, where that is done at all.
-    pub(super) fn watch(&mut self, writes: &mut Writes) {
-        if self.watch.is_none() {
-            self.watch = writes.watch(&self.file);
-        }
+        self.news
     }
 
     /// Reads what is new, up to about `budget` bytes. `buffer` is scratch space shared by all files. Of a file that is known
@@ -167,6 +191,7 @@ impl Follower {
         sink: &mut dyn FnMut(Lines<'_>),
     ) -> io::Result<Turn> {
         let mut turn = Turn::default();
+        self.news = News::Nothing;
         // What was seen of the old content; should it be gone, this is how much of it is known to be.
         let mut known_end = self.stamp.size.max(self.read_to);
         if !written && !self.look()? && self.unread_bytes() == 0 {

@@ -437,6 +437,34 @@ fn a_pass_is_bounded() {
 }
 
 #[test]
+fn files_are_read_in_turn() {
+    let mut bench = Bench::new("*.log", ReadFrom::Beginning);
+    let files = 2 * PASS_BYTES as usize / CHUNK_BYTES;
+    bench.tail.options.files = files;
+    let name = |index: usize| format!("{index:03}.log");
+    // Each has more than it may read in one turn, and a pass comes to half of them.
+    let text = |index: usize| format!("{index:031}\n").repeat(2 * CHUNK_BYTES / 32);
+    for index in 0..files {
+        bench.append(&name(index), &text(index));
+    }
+    let passes = [bench.look(), bench.look(), bench.poll()];
+    let read = |lines: &[String]| lines.iter().cloned().collect::<BTreeSet<_>>().len();
+    assert_eq!((read(&passes[0]), read(&passes[1])), (files / 2, files / 2));
+    assert_eq!(
+        read(&passes[..2].concat()),
+        files,
+        "the second pass goes on where the first ended"
+    );
+    assert_eq!(passes.concat().len(), files * 2 * CHUNK_BYTES / 32);
+
+    // One that never ends holds up no other.
+    bench.append(&name(0), &text(0).repeat(100));
+    bench.append(&name(1), &text(1));
+    let lines = bench.look();
+    assert!(bench.last.more && lines.contains(&format!("{:031}", 1)));
+}
+
+#[test]
 fn after_a_restart_reading_goes_on() {
     let mut bench = Bench::new("a.log", ReadFrom::End);
     bench.append("a.log", "0\n");
