@@ -58,6 +58,7 @@ fn log_like() -> impl Strategy<Value = Vec<u8>> {
         Just(b"\n".to_vec()),
         Just(b"\r\n".to_vec()),
         Just(b"\n\n".to_vec()),
+        Just(b"\0\0".to_vec()),
         Just(br#"{"status":"#.to_vec()),
         Just(b"\"}".to_vec()),
         prop::collection::vec(any::<u8>(), 0..30),

@@ -21,10 +21,6 @@ use super::writes::{Watch, Writes, Written};
 /// the cache.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 
-fn leading_zeros(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len())
-}
-
 /// A handle on one file and our position in it.
 ///
 /// Invariant: `position.offset <= read_to`; between the two lies the held part of an unfinished line.
@@ -372,19 +368,13 @@ impl Follower {
         if !is_same_content(content) {
             return Ok(Chunk::Rewritten);
         }
-        // A writer without O_APPEND leaves a hole where its file was cut. Nobody wrote those zeros.
-        let hole = if self.position.skipping {
-            0
-        } else {
-            leading_zeros(&buffer[before.len..len])
-        };
-        let text = before.len + hole;
-        let done = text + split(&buffer[text..len], limit, &mut self.position.skipping, sink);
+        let text = &buffer[before.len..len];
+        let done = before.len + split(text, limit, &mut self.position.skipping, sink);
         if done > before.len {
             self.position.before = Fingerprint::of_end(&buffer[..done]);
             self.position.offset = begin + done as u64;
         } else if full {
-            return self.long_line(buffer, limit, begin, text);
+            return self.long_line(buffer, limit, begin, before.len);
         }
         Ok(self.came_to(begin + len as u64, !full))
     }

@@ -1,4 +1,7 @@
 //! Bytes to lines. Pure; nothing is kept but whether we are inside a line that is too long.
+//!
+//! Zeros before a line are no part of it: nobody wrote them. A writer without `O_APPEND` leaves such a hole where its
+//! file was cut, and a machine that loses power where it had made a file longer and not yet written to it.
 
 /// What the tailer hands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +58,11 @@ impl<'a> Iterator for Lines<'a> {
         let Some(end) = self.ends.next() else {
             return self.last.take();
         };
-        let line = &self.data[self.start..end];
+        let mut line = &self.data[self.start..end];
         self.start = end + 1;
+        if line.first() == Some(&0) {
+            line = &line[zeros_before(line)..];
+        }
         let too_long = std::mem::take(&mut self.skipping) || line.len() > self.limit;
         Some(if too_long {
             Line::TooLong
@@ -64,6 +70,10 @@ impl<'a> Iterator for Lines<'a> {
             Line::Complete(line)
         })
     }
+}
+
+fn zeros_before(line: &[u8]) -> usize {
+    line.iter().position(|byte| *byte != 0).unwrap_or(line.len())
 }
 
 /// Gives the complete lines in `data` to `sink` and returns how many bytes are done with. What is left is an
@@ -75,6 +85,9 @@ pub fn split(data: &[u8], limit: usize, skipping: &mut bool, sink: &mut dyn FnMu
     let mut start = memchr::memrchr(b'\n', data).map_or(0, |last| last + 1);
     if start > 0 {
         sink(Lines::complete(&data[..start], limit, std::mem::take(skipping)));
+    }
+    if !*skipping {
+        start += zeros_before(&data[start..]);
     }
     if *skipping || data.len() - start > limit {
         *skipping = true;
@@ -126,10 +139,20 @@ mod tests {
         check("abcd", &[], 4);
     }
 
+    #[test]
+    fn zeros_are_a_part_of_a_line_only_inside_it() {
+        check("\0\0ab\n\0cd\n", &["ab", "cd"], 0);
+        check("ab\n\0\0\0\0\0", &["ab"], 0);
+        check("\0\0\0\0\0abcd\n", &["abcd"], 0);
+        check("\0\n", &[""], 0);
+        check("a\0b\n", &[r"a\x00b"], 0);
+        check("\0abcde\n\0f\n", &["TOO LONG", "f"], 0);
+    }
+
     proptest! {
         #[test]
         fn any_chunking_gives_the_same_lines(
-            data in prop::collection::vec(prop::sample::select(b"ab\n".to_vec()), 0..60), cuts: Vec<prop::sample::Index>,
+            data in prop::collection::vec(prop::sample::select(b"ab\n\0".to_vec()), 0..60), cuts: Vec<prop::sample::Index>,
         ) {
             let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(data.len() + 1)).chain([0, data.len()]).collect();
             cuts.sort_unstable();
