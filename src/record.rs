@@ -54,6 +54,12 @@ pub struct RequestLine<'a> {
     pub target: Text<'a>,
 }
 
+/// A value of a set that is known beforehand.
+pub trait ClosedSet: Copy {
+    /// The value as it stands in a label, where it needs no escaping.
+    fn label(self) -> &'static str;
+}
+
 macro_rules! closed_set {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
@@ -71,6 +77,12 @@ macro_rules! closed_set {
             /// The value as it stands in a label.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl $crate::record::ClosedSet for $name {
+            fn label(self) -> &'static str {
+                self.as_str()
             }
         }
 

@@ -26,10 +26,11 @@ use crate::slo::{Outcome, Slo};
 pub struct Tally {
     /// Upper edges of all latency buckets, ascending; one closed set for every route.
     pub edges: Arc<[Nanos]>,
-    /// By [`RowId`]. Those that were never shown have nothing to be kept.
-    #[serde(serialize_with = "shown")]
+    /// By [`RowId`]. Those that count nothing are not saved.
+    #[serde(serialize_with = "counted_rows")]
     pub rows: Vec<RowTally>,
-    /// By [`RouteId`].
+    /// By [`RouteId`]. Those that count nothing are not saved.
+    #[serde(serialize_with = "counted_routes")]
     pub routes: Vec<RouteTally>,
     /// By protocol, then scheme.
     pub protocols: [[u64; Scheme::COUNT]; Protocol::COUNT],
@@ -215,8 +216,13 @@ impl Tally {
     }
 }
 
-fn shown<S: Serializer>(rows: &[RowTally], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(rows.iter().filter(|row| row.shown))
+fn counted_rows<S: Serializer>(rows: &[RowTally], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rows.iter().filter(|row| row.codes.total() > 0))
+}
+
+fn counted_routes<S: Serializer>(routes: &[RouteTally], serializer: S) -> Result<S::Ok, S::Error> {
+    let is_counted = |route: &&RouteTally| route.cache.iter().any(|count| *count > 0);
+    serializer.collect_seq(routes.iter().filter(is_counted))
 }
 
 #[cfg(test)]

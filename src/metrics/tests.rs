@@ -13,7 +13,7 @@ fn now() -> Now {
 }
 
 fn text(sources: &[Source]) -> String {
-    scrape(sources).openmetrics().unwrap()
+    scrape(sources).text(Form::OpenMetrics)
 }
 
 fn scrape(sources: &[Source]) -> Scrape {
@@ -82,7 +82,7 @@ fn requests_with_an_id_are_exemplars() {
           outcome=\"ok\"} 2 # {request_id=\"fast-2\"} 0.13 2.250"
         ]
     );
-    let classic = scrape(std::slice::from_ref(&source)).classic().unwrap();
+    let classic = scrape(std::slice::from_ref(&source)).text(Form::Classic);
     assert!(!classic.contains("request_id"));
 }
 
@@ -105,7 +105,7 @@ fn the_forms_differ_in_names_of_counters_and_the_end() {
             _ => expected += &format!("{line}\n"),
         }
     }
-    assert_eq!(scrape(&sources).classic().unwrap(), expected);
+    assert_eq!(scrape(&sources).text(Form::Classic), expected);
 }
 
 fn sources_read() -> (Vec<Source>, tempfile::TempDir) {

@@ -4,35 +4,18 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
+use crate::metrics::Form;
+
 /// What the answer to a scrape depends on besides its URL, for caches on the way: the value of its `Vary` header.
 pub const VARY: &str = "Accept-Encoding, Accept";
 
 /// Smallest body worth compressing, in bytes: what fits in one packet gains nothing.
 const SMALLEST_GZIP: u64 = 1400;
 
-/// A text form of the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exposition {
-    /// The Prometheus text format 0.0.4, which everything reads.
-    Classic,
-    /// OpenMetrics 1.0.0.
-    OpenMetrics,
-}
-
-impl Exposition {
-    /// The `Content-Type` header.
-    pub const fn content_type(self) -> &'static str {
-        match self {
-            Self::Classic => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
-}
-
 /// What an `Accept` header asks for: OpenMetrics where it is named and nothing we have is liked better, else classic.
 /// A wildcard asks for neither by name, so it does not win against a named form of the same weight. A header that
 /// accepts neither gets classic: to a person who looks, a readable answer is worth more than a 406.
-pub fn exposition(accept: Option<&str>) -> Exposition {
+pub fn form(accept: Option<&str>) -> Form {
     let (mut open_metrics, mut named, mut wild) = (0.0_f32, None::<f32>, 0.0_f32);
     for range in accept.unwrap_or_default().split(',').map(Range::parse) {
         match range.media {
@@ -53,9 +36,9 @@ pub fn exposition(accept: Option<&str>) -> Exposition {
         None => open_metrics >= wild,
     };
     if open_metrics > 0.0 && preferred {
-        Exposition::OpenMetrics
+        Form::OpenMetrics
     } else {
-        Exposition::Classic
+        Form::Classic
     }
 }
 
@@ -143,7 +126,7 @@ mod tests {
 
     #[test]
     fn open_metrics_is_for_those_who_prefer_it() {
-        use Exposition::{Classic, OpenMetrics};
+        use Form::{Classic, OpenMetrics};
         let prometheus_2 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;\
                             q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
         let prometheus_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
@@ -199,14 +182,14 @@ mod tests {
             (Some("application/*"), Classic),
             (Some(",;=,q=1;;"), Classic),
         ] {
-            assert_eq!(exposition(accept), expected, "{accept:?}");
+            assert_eq!(form(accept), expected, "{accept:?}");
         }
     }
 
     proptest! {
         #[test]
         fn no_header_panics(accept in "\\PC*|([a-z*/;,=. \"0-9]|q=|version=|text/plain|application/openmetrics-text)*") {
-            exposition(Some(&accept));
+            form(Some(&accept));
         }
     }
 

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::api::{About, Columns, Figures, Query, Scope, Status};
 use super::limits::{Limit, LimitHits};
-use super::negotiate::{self, Exposition};
+use super::negotiate;
 use super::page;
 use super::peers::Peers;
 use crate::checkpoint::saver::Saver;
@@ -149,7 +149,7 @@ fn accept(request: &Request) -> Option<&str> {
 }
 
 async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
-    let exposition = negotiate::exposition(accept(&request));
+    let form = negotiate::form(accept(&request));
     let sources = site.fresh(request.method()).await;
     let scrape = Scrape {
         sources,
@@ -157,20 +157,13 @@ async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
         saved: site.is_saved().await,
         own: site.own(),
     };
-    let text = match exposition {
-        Exposition::Classic => scrape.classic(),
-        Exposition::OpenMetrics => scrape.openmetrics(),
-    };
-    let Ok(text) = text else {
-        return (StatusCode::INTERNAL_SERVER_ERROR, "failed to write the metrics\n").into_response();
-    };
     let vary = HeaderValue::from_static(negotiate::VARY);
     (
         [
-            (CONTENT_TYPE, HeaderValue::from_static(exposition.content_type())),
+            (CONTENT_TYPE, HeaderValue::from_static(form.content_type())),
             (VARY, vary),
         ],
-        text,
+        scrape.text(form),
     )
         .into_response()
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{CodeCounts, Histogram, Room};
@@ -64,7 +64,8 @@ pub struct LogTally {
     pub version: Option<String>,
     /// The Go runtime's version, the last one seen.
     pub go_version: Option<String>,
-    /// By [`RouteId`]; one more for requests without a path.
+    /// By [`RouteId`]; one more for requests without a path. Those that count nothing are not saved.
+    #[serde(serialize_with = "counted_routes")]
     pub routes: Vec<AppRoute>,
     /// A start was seen, and no shutdown since.
     running: bool,
@@ -81,6 +82,11 @@ pub struct AppRoute {
     pub methods: [CodeCounts; Method::COUNT + 1],
     /// How long bingo took.
     pub durations: Histogram,
+}
+
+fn counted_routes<S: Serializer>(routes: &[AppRoute], serializer: S) -> Result<S::Ok, S::Error> {
+    let is_counted = |route: &&AppRoute| route.methods.iter().any(|codes| codes.total() > 0);
+    serializer.collect_seq(routes.iter().filter(is_counted))
 }
 
 /// What was found out about a directory when it was first seen.

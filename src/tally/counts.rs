@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::record::{Code, Nanos};
 
@@ -39,9 +39,13 @@ impl Room {
     }
 }
 
-/// Counts by status code: few distinct codes, so a short list searched from the front.
+/// Counts by status code: few distinct codes, so a short list searched from the front. Zeros are not saved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CodeCounts(Vec<(Code, u64)>);
+pub struct CodeCounts(#[serde(serialize_with = "counted")] Vec<(Code, u64)>);
+
+fn counted<S: Serializer>(codes: &[(Code, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(codes.iter().filter(|(_, count)| *count > 0))
+}
 
 impl CodeCounts {
     /// These codes at zero.
@@ -101,12 +105,22 @@ impl CodeCounts {
 }
 
 /// A histogram of durations. Its edges are kept once, outside, since all histograms share them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
-    /// Observations per bucket, not cumulative; `counts.len() == edges.len() + 1`, the last is `+Inf`.
+    /// Observations per bucket, not cumulative; `counts.len() == edges.len() + 1`, the last is `+Inf`. Zeros at the end are
+    /// not saved: what was saved is to be taken over by [`Histogram::with_edges`].
+    #[serde(serialize_with = "up_to_the_last")]
     counts: Box<[u64]>,
     /// Nanoseconds. 128 bits, because a hostile log of day-long requests would overflow 64 within minutes.
     sum: u128,
+}
+
+fn up_to_the_last<S: Serializer>(counts: &[u64], serializer: S) -> Result<S::Ok, S::Error> {
+    let used = counts
+        .iter()
+        .rposition(|count| *count > 0)
+        .map_or(0, |last| last + 1);
+    serializer.collect_seq(&counts[..used])
 }
 
 impl Histogram {
@@ -220,6 +234,9 @@ mod tests {
                 exact.observe(&new, u64::from(*duration));
             }
             let moved = histogram.with_edges(&old, &new);
+            let saved = serde_json::to_value(&histogram).unwrap();
+            let restored: Histogram = serde_json::from_value(saved).unwrap();
+            prop_assert_eq!(&restored.with_edges(&old, &new), &moved);
             prop_assert_eq!(moved.count(), durations.len() as u64);
             prop_assert_eq!(moved.sum_seconds(), histogram.sum_seconds());
             // Never claims a request was faster than was measured.
