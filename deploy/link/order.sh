@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes the names of the functions that a running exporter uses, for the linker to put together (build.rs says why).
-# They are found by callgrind: a start, lines in nginx' formats and of bingo's own log, scrapes of three kinds, a stop.
+# They are found by callgrind: a start, lines in nginx' formats and of bingo's own log, scrapes of four kinds, a stop.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target=$(rustc -vV | sed -n 's/^host: //p')
@@ -29,6 +29,7 @@ for round in {1..3}; do
 	curl -sf -o "$dir/answer" "$address/metrics"
 	curl -sf -o "$dir/answer" -H 'Accept: application/openmetrics-text; version=1.0.0' "$address/metrics"
 	curl -sf -o "$dir/answer" -H 'Accept-Encoding: gzip' "$address/metrics"
+	curl -sf -o "$dir/answer" -H 'Connection: close' -H 'X-Prometheus-Scrape-Timeout-Seconds: 10' "$address/metrics"
 	feed
 	sleep 6
 done
