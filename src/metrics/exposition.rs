@@ -1,8 +1,7 @@
 //! The text of a scrape: what each family is, then a line for each sample. Classic text (0.0.4) and OpenMetrics 1.0.
 //!
-//! Written by ourselves, as prometheus-client does it (a property compares them): with that a scrape of the built-in
-//! profile takes three times the instructions, since it makes fourteen dynamic calls for a sample, formats every edge
-//! anew for each series, and cannot be handed exemplars that it did not collect itself.
+//! Written by ourselves, as prometheus-client does it (a property compares them): that makes fourteen dynamic calls for
+//! a sample, formats every edge anew for each series, and cannot be handed exemplars that it did not collect itself.
 
 use std::fmt::Write as _;
 
