@@ -26,7 +26,7 @@ pub(super) fn write(text: &mut Exposition, scrape: &Scrape) {
     files(text, scrape);
     trust(text, scrape);
     limits(text, scrape);
-    process(text, &scrape.own.process)
+    process(text, &scrape.own.process);
 }
 
 fn lines(text: &mut Exposition, scrape: &Scrape) {
