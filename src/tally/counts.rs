@@ -105,7 +105,7 @@ impl CodeCounts {
 }
 
 /// A histogram of durations. Its edges are kept once, outside, since all histograms share them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
     /// Observations per bucket, not cumulative; `counts.len() == edges.len() + 1`, the last is `+Inf`. Zeros at the end are
     /// not saved: what was saved is to be taken over by [`Histogram::with_edges`].

@@ -17,15 +17,14 @@ const OVERFLOW: &str = "other";
 pub struct Upstreams {
     known: Vec<Upstream>,
     limit: usize,
-    /// What an upstream is on first sight: its closed set of codes at zero. Not saved.
-    #[serde(skip)]
+    /// What an upstream is on first sight: its closed set of codes at zero. Saved, since earlier builds ask for it.
     fresh: Upstream,
     /// Tries counted under `other` because the limit was reached.
     pub hits: u64,
 }
 
 /// One node.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Upstream {
     /// Label: `host:port` or `unix:path`.
     pub name: String,
