@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bingo_exporter::clock::Now;
 use bingo_exporter::config::{Config, Overrides};
-use bingo_exporter::metrics::{Form, Own, Scrape};
+use bingo_exporter::metrics::{Form, Own, Scrape, counted};
 use bingo_exporter::model::Model;
 use bingo_exporter::source::{Snapshot, Source, SourceName};
 use bingo_exporter::tail::ReadFrom;
@@ -91,7 +91,7 @@ pub(crate) fn exposition(snapshot: &Arc<Snapshot>) -> String {
         saved: true,
         own: Own::default(),
     };
-    scrape.text(Form::OpenMetrics)
+    scrape.text(counted(&scrape.sources, Form::OpenMetrics))
 }
 
 /// How many series that is.

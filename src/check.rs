@@ -141,7 +141,7 @@ fn find(name: SourceName, config: &Config) -> (BTreeMap<PathBuf, Found>, Vec<Fin
         let mut pattern = Pattern::new(path);
         let matches = pattern.find();
         if matches.is_empty() {
-            findings.push(missing(name, path, &pattern.base()));
+            findings.push(missing(name, path, &pattern.base));
         }
         found.extend(matches);
     }

@@ -29,30 +29,33 @@ pub struct Scrape {
     pub own: Own,
 }
 
+/// The text of what sources counted.
+#[derive(Debug)]
+pub struct Counted(Exposition);
+
+/// Writes what `sources` counted: most of a scrape, ready while it is still being saved.
+pub fn counted(sources: &[Arc<Snapshot>], form: Form) -> Counted {
+    let mut text = Exposition::new(form);
+    for source in sources {
+        if let Some(tally) = source.requests() {
+            http::write(&mut text, &source.model, tally);
+        }
+        if let Some(tally) = source.apps() {
+            app::write(&mut text, tally);
+        }
+    }
+    Counted(text)
+}
+
 impl Scrape {
-    /// All of it. While a source is catching up, or could not be saved in time, only what is about the exporter: a count
-    /// that is half done would show as a jump, one that is taken back as a reset.
-    pub fn text(&self, form: Form) -> String {
-        let mut text = Exposition::new(form);
-        for source in self.counted() {
-            if let Some(tally) = source.requests() {
-                http::write(&mut text, &source.model, tally);
-            }
-            if let Some(tally) = source.apps() {
-                app::write(&mut text, tally);
-            }
+    /// All of it, after what its sources counted. While a source is catching up, or could not be saved in time, only what
+    /// is about the exporter: a count that is half done would show as a jump, one that is taken back as a reset.
+    pub fn text(&self, Counted(mut text): Counted) -> String {
+        if !self.saved || self.is_catching_up() {
+            text.clear();
         }
         exporter::write(&mut text, self);
         text.finish()
-    }
-
-    /// The sources whose counts may be shown.
-    fn counted(&self) -> &[Arc<Snapshot>] {
-        if self.saved && !self.is_catching_up() {
-            &self.sources
-        } else {
-            &[]
-        }
     }
 
     fn is_catching_up(&self) -> bool {

@@ -1,10 +1,13 @@
 //! What the kernel says about this process: the standard `process_*` values.
 
-use std::{fs, io};
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::sync::LazyLock;
 
 use procfs::FromRead as _;
-use procfs::process::Stat;
+use procfs::process::{Stat, StatM};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
 /// The values, each missing where `/proc` does not tell it: not mounted, hidden, or no Linux.
@@ -24,31 +27,56 @@ pub struct ProcessStats {
     pub start_time_seconds: Option<f64>,
 }
 
-/// Reads the values. Takes some tens of microseconds; the boot time, which costs more on large machines, is read
-/// once per thread.
-pub fn read() -> ProcessStats {
-    let mut stats = ProcessStats {
-        open_fds: open_fds().ok(),
-        max_fds: getrlimit(Resource::Nofile).current,
-        ..ProcessStats::default()
-    };
-    if let Ok(stat) = Stat::from_file("/proc/self/stat") {
-        let seconds = |ticks: u64| ticks as f64 / procfs::ticks_per_second() as f64;
-        stats.cpu_seconds_total = Some(seconds(stat.utime + stat.stime));
-        stats.virtual_memory_bytes = Some(stat.vsize);
-        stats.resident_memory_bytes = Some(stat.rss * procfs::page_size());
-        stats.start_time_seconds = procfs::boot_time_secs()
-            .ok()
-            .map(|boot| boot as f64 + seconds(stat.starttime));
-    }
-    stats
+/// What is asked at each scrape stays open: to open it costs more than to read it.
+struct Kept {
+    start_time_seconds: Option<f64>,
+    memory: Option<File>,
+    descriptors: Option<File>,
 }
 
-fn open_fds() -> io::Result<u64> {
+static KEPT: LazyLock<Kept> = LazyLock::new(|| Kept {
+    start_time_seconds: start_time_seconds(),
+    memory: File::open("/proc/self/statm").ok(),
+    descriptors: File::open("/proc/self/fd").ok(),
+});
+
+/// Reads the values.
+pub fn read() -> ProcessStats {
+    let memory = memory(&KEPT);
+    let bytes = |pages: u64| pages * procfs::page_size();
+    ProcessStats {
+        cpu_seconds_total: Some(cpu_seconds()),
+        open_fds: open_fds(&KEPT),
+        max_fds: getrlimit(Resource::Nofile).current,
+        virtual_memory_bytes: memory.as_ref().map(|memory| bytes(memory.size)),
+        resident_memory_bytes: memory.as_ref().map(|memory| bytes(memory.resident)),
+        start_time_seconds: KEPT.start_time_seconds,
+    }
+}
+
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+fn start_time_seconds() -> Option<f64> {
+    let stat = Stat::from_file("/proc/self/stat").ok()?;
+    let boot = procfs::boot_time_secs().ok()?;
+    Some(boot as f64 + stat.starttime as f64 / procfs::ticks_per_second() as f64)
+}
+
+fn memory(kept: &Kept) -> Option<StatM> {
+    // Seven numbers.
+    let mut text = [0; 256];
+    let read = kept.memory.as_ref()?.read_at(&mut text, 0).ok()?;
+    StatM::from_read(&text[..read]).ok()
+}
+
+fn open_fds(kept: &Kept) -> Option<u64> {
     // Linux 6.2 and later tell it as the directory's size.
-    match fs::metadata("/proc/self/fd")?.len() {
-        0 => Ok(fs::read_dir("/proc/self/fd")?.count() as u64),
-        count => Ok(count),
+    match kept.descriptors.as_ref()?.metadata().ok()?.len() {
+        0 => Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64),
+        count => Some(count),
     }
 }
 

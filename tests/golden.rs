@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use bingo_exporter::clock::Now;
 use bingo_exporter::config::{Config, Overrides};
-use bingo_exporter::metrics::{Form, Own, Scrape};
+use bingo_exporter::metrics::{Form, Own, Scrape, counted};
 use bingo_exporter::model::Model;
 use bingo_exporter::record::EventKind;
 use bingo_exporter::simulate::main_log::{Message, Said};
@@ -85,7 +85,7 @@ fn exposition(sources: &[Source]) -> String {
         saved: true,
         own: Own::default(),
     };
-    sorted(&scrape.text(Form::Classic))
+    sorted(&scrape.text(counted(&scrape.sources, Form::Classic)))
 }
 
 #[track_caller]

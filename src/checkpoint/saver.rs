@@ -77,15 +77,13 @@ impl Saver {
         Ok((Self { requests, report }, thread))
     }
 
-    /// Saves what the sources have published, which is at least what the caller holds. Whether that is over
-    /// within `timeout`; a save that failed is over too, and the next start knows of it.
-    pub async fn save(&self, timeout: Duration) -> bool {
+    /// Begins to save what the sources have published, which is at least what the caller holds. The future tells whether
+    /// that is over within `timeout`; a save that failed is over too, and the next start knows of it.
+    pub fn save(&self, timeout: Duration) -> impl Future<Output = bool> + use<> {
         let (reply, done) = oneshot::channel();
-        if self.requests.send(Request::Save(reply)).is_err() {
-            // After the last save nothing changes any more.
-            return true;
-        }
-        tokio::time::timeout(timeout, done).await.is_ok()
+        let asked = self.requests.send(Request::Save(reply)).is_ok();
+        // After the last save nothing changes any more.
+        async move { !asked || tokio::time::timeout(timeout, done).await.is_ok() }
     }
 
     /// Saves for the last time, once the sources have ended.

@@ -70,6 +70,11 @@ impl Exposition {
         }
     }
 
+    /// Takes back all that was written.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+    }
+
     /// All that was written.
     pub(super) fn finish(mut self) -> String {
         if self.form == Form::OpenMetrics {
@@ -84,7 +89,7 @@ impl Exposition {
         help: &str,
         rows: impl IntoIterator<Item = (L, N)>,
     ) {
-        let sample = format!("{name}_total");
+        let sample = [name, "_total"].concat();
         self.family(self.counter_name(name, &sample), &sample, "counter", help, rows);
     }
 
@@ -104,7 +109,7 @@ impl Exposition {
 
     /// The same for a counter.
     pub(super) fn single_counter(&mut self, name: &str, help: &str, value: Option<impl Number>) {
-        let sample = format!("{name}_total");
+        let sample = [name, "_total"].concat();
         self.unlabelled(self.counter_name(name, &sample), &sample, "counter", help, value);
     }
 
@@ -115,14 +120,10 @@ impl Exposition {
         edges: &[Nanos],
         rows: impl IntoIterator<Item = Series<'r, L>>,
     ) {
-        let upper = edges
-            .iter()
-            .map(|edge| dtoa::Buffer::new().format(seconds(*edge)).to_owned());
-        let buckets: Vec<String> = upper
-            .chain(["+Inf".to_owned()])
-            .map(|upper| format!("{name}_bucket{{le=\"{upper}\","))
-            .collect();
-        let (sum, count) = (format!("{name}_sum{{"), format!("{name}_count{{"));
+        let begin = |upper: &str| [name, "_bucket{le=\"", upper, "\","].concat();
+        let below = |edge: &Nanos| begin(dtoa::Buffer::new().format(seconds(*edge)));
+        let buckets: Vec<String> = edges.iter().map(below).chain([begin("+Inf")]).collect();
+        let (sum, count) = ([name, "_sum{"].concat(), [name, "_count{"].concat());
         let (mut labels, mut is_described) = (String::new(), false);
         rows.into_iter().for_each(|(set, histogram, exemplars)| {
             if !std::mem::replace(&mut is_described, true) {
@@ -154,7 +155,7 @@ impl Exposition {
         help: &str,
         rows: impl IntoIterator<Item = (L, N)>,
     ) {
-        let (begin, mut is_described) = (format!("{sample}{{"), false);
+        let (begin, mut is_described) = ([sample, "{"].concat(), false);
         // Not a loop from outside: rows are chains of chains.
         rows.into_iter().for_each(|(labels, value)| {
             if !std::mem::replace(&mut is_described, true) {

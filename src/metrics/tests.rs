@@ -13,7 +13,11 @@ fn now() -> Now {
 }
 
 fn text(sources: &[Source]) -> String {
-    scrape(sources).text(Form::OpenMetrics)
+    whole(&scrape(sources), Form::OpenMetrics)
+}
+
+fn whole(scrape: &Scrape, form: Form) -> String {
+    scrape.text(counted(&scrape.sources, form))
 }
 
 fn scrape(sources: &[Source]) -> Scrape {
@@ -82,7 +86,7 @@ fn requests_with_an_id_are_exemplars() {
           outcome=\"ok\"} 2 # {request_id=\"fast-2\"} 0.13 2.250"
         ]
     );
-    let classic = scrape(std::slice::from_ref(&source)).text(Form::Classic);
+    let classic = whole(&scrape(std::slice::from_ref(&source)), Form::Classic);
     assert!(!classic.contains("request_id"));
 }
 
@@ -105,7 +109,7 @@ fn the_forms_differ_in_names_of_counters_and_the_end() {
             _ => expected += &format!("{line}\n"),
         }
     }
-    assert_eq!(scrape(&sources).text(Form::Classic), expected);
+    assert_eq!(whole(&scrape(&sources), Form::Classic), expected);
 }
 
 fn sources_read() -> (Vec<Source>, tempfile::TempDir) {
@@ -117,7 +121,7 @@ fn sources_read() -> (Vec<Source>, tempfile::TempDir) {
 }
 
 #[test]
-fn nothing_half_counted_is_shown() {
+fn nothing_half_counted_or_unsaved_is_shown() {
     let (mut sources, _dir) = sources();
     let families = |text: &str| {
         let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
@@ -135,6 +139,14 @@ fn nothing_half_counted_is_shown() {
     let after = text(&sources);
     assert!(after.contains("bingo_exporter_catching_up 0\n"));
     assert!(families(&after) > 5);
+
+    let unsaved = Scrape {
+        saved: false,
+        ..scrape(&sources)
+    };
+    let unsaved = whole(&unsaved, Form::OpenMetrics);
+    assert_eq!(families(&unsaved), 0);
+    assert!(unsaved.starts_with("# HELP bingo_exporter_lines ") && unsaved.ends_with("# EOF\n"));
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::history::keeper::Keeper;
 use crate::history::sheet::sheet;
 use crate::ingest::{self, Handle};
-use crate::metrics::{Own, Scrape};
+use crate::metrics::{self, Own, Scrape};
 use crate::reload::Reloader;
 use crate::source::Snapshot;
 use crate::{log, process};
@@ -70,7 +70,7 @@ impl Site {
         }
         router
             .route("/", only_get(get(page_or_status)))
-            .route(&telemetry_path, only_get(get(metrics)))
+            .route(&telemetry_path, only_get(get(telemetry)))
             .route("/api/v1/status", only_get(get(status)))
             .route("/api/v1/history", only_get(get(history)))
             .route("/-/healthy", only_get(get(async || "healthy\n")))
@@ -93,11 +93,14 @@ impl Site {
         ingest::fresh(&self.sources, FRESH_WITHIN).await
     }
 
-    /// A count is shown only when a restart cannot take it back.
-    async fn is_saved(&self) -> bool {
-        match &self.saver {
-            Some(saver) => saver.save(SAVED_WITHIN).await,
-            None => true,
+    /// Begins to save: a count is shown only when a restart cannot take it back. The future tells whether that is so.
+    fn save(&self) -> impl Future<Output = bool> + use<> {
+        let saving = self.saver.as_ref().map(|saver| saver.save(SAVED_WITHIN));
+        async {
+            match saving {
+                Some(saving) => saving.await,
+                None => true,
+            }
         }
     }
 
@@ -148,13 +151,15 @@ fn accept(request: &Request) -> Option<&str> {
         .and_then(|value| value.to_str().ok())
 }
 
-async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
+async fn telemetry(State(site): State<Arc<Site>>, request: Request) -> Response {
     let form = negotiate::form(accept(&request));
     let sources = site.fresh(request.method()).await;
+    let saving = site.save();
+    let counted = metrics::counted(&sources, form);
     let scrape = Scrape {
         sources,
         now: site.clock.now(),
-        saved: site.is_saved().await,
+        saved: saving.await,
         own: site.own(),
     };
     let vary = HeaderValue::from_static(negotiate::VARY);
@@ -163,7 +168,7 @@ async fn metrics(State(site): State<Arc<Site>>, request: Request) -> Response {
             (CONTENT_TYPE, HeaderValue::from_static(form.content_type())),
             (VARY, vary),
         ],
-        scrape.text(form),
+        scrape.text(counted),
     )
         .into_response()
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
+    /// The deepest directory that is named without wildcards.
+    pub base: PathBuf,
     /// Compiled, where there are wildcards in it.
     glob: Option<glob::Pattern>,
     /// Where names may appear that lead to a file, as of the last look.
@@ -43,6 +45,7 @@ impl Pattern {
     pub fn new(text: &str) -> Self {
         Self {
             text: text.to_owned(),
+            base: base(text),
             glob: compiled(text),
             directories: vec![],
             looked: false,
@@ -63,8 +66,7 @@ impl Pattern {
     /// What matches, in order of names.
     pub fn find(&mut self) -> Vec<(PathBuf, Found)> {
         self.directories.clear();
-        let base = self.base();
-        let existing = base.ancestors().find(|directory| directory.is_dir());
+        let existing = self.base.ancestors().find(|directory| directory.is_dir());
         self.directories.extend(existing.map(Path::to_owned));
         if !has_wildcard(&self.text) {
             return look(PathBuf::from(&self.text)).into_iter().collect();
@@ -87,18 +89,17 @@ impl Pattern {
         let parent = Path::new(&self.text).parent().and_then(Path::to_str);
         parent.is_some_and(|parent| matches(parent, compiled(parent).as_ref(), directory))
     }
+}
 
-    /// The deepest directory that is named without wildcards.
-    pub fn base(&self) -> PathBuf {
-        let fixed = Path::new(&self.text).components();
-        let fixed: PathBuf = fixed
-            .take_while(|part| !has_wildcard(&part.as_os_str().to_string_lossy()))
-            .collect();
-        if fixed.as_os_str().len() == self.text.len() {
-            parent(&fixed)
-        } else {
-            fixed
-        }
+fn base(text: &str) -> PathBuf {
+    let fixed = Path::new(text).components();
+    let fixed: PathBuf = fixed
+        .take_while(|part| !has_wildcard(&part.as_os_str().to_string_lossy()))
+        .collect();
+    if fixed.as_os_str().len() == text.len() {
+        parent(&fixed)
+    } else {
+        fixed
     }
 }
 
@@ -232,7 +233,7 @@ mod tests {
 
     #[test]
     fn bases() {
-        let base = |text| Pattern::new(text).base().display().to_string();
+        let base = |text| base(text).display().to_string();
         assert_eq!(base("/var/log/nginx/access.log"), "/var/log/nginx");
         assert_eq!(base("/opt/bongo/logs/*/main.log"), "/opt/bongo/logs");
         assert_eq!(base("/*"), "/");

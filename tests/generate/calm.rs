@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bingo_exporter::clock::Now;
 use bingo_exporter::config::{Config, Overrides};
-use bingo_exporter::metrics::{Form, Own, Scrape};
+use bingo_exporter::metrics::{Form, Own, Scrape, counted};
 use bingo_exporter::model::Model;
 use bingo_exporter::record::Cache;
 use bingo_exporter::simulate::story::Story;
@@ -151,7 +151,7 @@ impl Node {
                 ..Own::default()
             },
         };
-        let text = shown.text(Form::Classic);
+        let text = shown.text(counted(&shown.sources, Form::Classic));
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (series, value) = line.rsplit_once(' ').unwrap();
             let name = series.split('{').next().unwrap();

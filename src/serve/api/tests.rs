@@ -5,7 +5,7 @@ use super::*;
 use crate::clock::Now;
 use crate::config::{Config, Overrides};
 use crate::history::History;
-use crate::metrics::{Form, Own, Scrape};
+use crate::metrics::{Form, Own, Scrape, counted};
 use crate::model::Model;
 use crate::source::Source;
 use crate::tail::ReadFrom;
@@ -103,7 +103,10 @@ fn the_environment_gets_nowhere() {
     for (place, text) in [
         ("state", serde_json::to_string(&snapshot.state).unwrap()),
         ("snapshot", format!("{snapshot:?}")),
-        ("metrics", scrape.text(Form::OpenMetrics)),
+        (
+            "metrics",
+            scrape.text(counted(&scrape.sources, Form::OpenMetrics)),
+        ),
         ("status", status(&[snapshot]).to_string()),
     ] {
         assert!(!text.contains(CANARY), "{place}");
