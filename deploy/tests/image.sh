@@ -54,7 +54,12 @@ counted() {
 		grep -qF "bingo_exporter_lines_total{source=\"$1\",result=\"counted\"} 1"
 }
 
-until_true grep -q msg=listening "$work/said"
+ready() {
+	curl --silent --fail --max-time 5 --output /dev/null "http://$(address)/-/ready"
+}
+
+# What is there at its first look was there before it, and is not counted.
+until_true ready
 echo '{"request":"GET /api/movie/1 HTTP/1.1","status":"200"}' >> "$work/proxy/access.log"
 echo '{"level":"debug","timestamp":"2026-01-09T10:00:00.000Z","msg":"I am alive."}' >> "$work/logs/3a956b711f/main.log"
 until_true counted access
