@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use procfs::FromRead as _;
 use procfs::process::{Stat, StatM};
@@ -27,30 +27,17 @@ pub struct ProcessStats {
     pub start_time_seconds: Option<f64>,
 }
 
-/// What is asked at each scrape stays open: to open it costs more than to read it.
-struct Kept {
-    start_time_seconds: Option<f64>,
-    memory: Option<File>,
-    descriptors: Option<File>,
-}
-
-static KEPT: LazyLock<Kept> = LazyLock::new(|| Kept {
-    start_time_seconds: start_time_seconds(),
-    memory: File::open("/proc/self/statm").ok(),
-    descriptors: File::open("/proc/self/fd").ok(),
-});
-
 /// Reads the values.
 pub fn read() -> ProcessStats {
-    let memory = memory(&KEPT);
+    let memory = memory();
     let bytes = |pages: u64| pages * procfs::page_size();
     ProcessStats {
         cpu_seconds_total: Some(cpu_seconds()),
-        open_fds: open_fds(&KEPT),
+        open_fds: open_fds(),
         max_fds: getrlimit(Resource::Nofile).current,
         virtual_memory_bytes: memory.as_ref().map(|memory| bytes(memory.size)),
         resident_memory_bytes: memory.as_ref().map(|memory| bytes(memory.resident)),
-        start_time_seconds: KEPT.start_time_seconds,
+        start_time_seconds: start_time_seconds(),
     }
 }
 
@@ -60,24 +47,42 @@ fn cpu_seconds() -> f64 {
 }
 
 fn start_time_seconds() -> Option<f64> {
-    let stat = Stat::from_file("/proc/self/stat").ok()?;
-    let boot = procfs::boot_time_secs().ok()?;
-    Some(boot as f64 + stat.starttime as f64 / procfs::ticks_per_second() as f64)
+    static START: OnceLock<f64> = OnceLock::new();
+    let read = || {
+        let stat = Stat::from_file("/proc/self/stat").ok()?;
+        let boot = procfs::boot_time_secs().ok()?;
+        Some(boot as f64 + stat.starttime as f64 / procfs::ticks_per_second() as f64)
+    };
+    kept(&START, read).copied()
 }
 
-fn memory(kept: &Kept) -> Option<StatM> {
+fn memory() -> Option<StatM> {
+    static STATM: OnceLock<File> = OnceLock::new();
     // Seven numbers.
     let mut text = [0; 256];
-    let read = kept.memory.as_ref()?.read_at(&mut text, 0).ok()?;
+    let file = kept(&STATM, || File::open("/proc/self/statm").ok())?;
+    let read = file.read_at(&mut text, 0).ok()?;
     StatM::from_read(&text[..read]).ok()
 }
 
-fn open_fds(kept: &Kept) -> Option<u64> {
+fn open_fds() -> Option<u64> {
+    const FDS: &str = "/proc/self/fd";
+    static DIRECTORY: OnceLock<File> = OnceLock::new();
     // Linux 6.2 and later tell it as the directory's size.
-    match kept.descriptors.as_ref()?.metadata().ok()?.len() {
-        0 => Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64),
+    match kept(&DIRECTORY, || File::open(FDS).ok())?.metadata().ok()?.len() {
+        0 => Some(fs::read_dir(FDS).ok()?.count() as u64),
         count => Some(count),
     }
+}
+
+/// What is asked for at each scrape is made once, since to open a file of `/proc` costs more than to read it. What cannot
+/// be had, for want of a descriptor say, is tried again the next time.
+fn kept<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Option<T>) -> Option<&T> {
+    if let Some(kept) = cell.get() {
+        return Some(kept);
+    }
+    let made = make()?;
+    Some(cell.get_or_init(|| made))
 }
 
 /// The machine's name; empty where the kernel does not tell it.
@@ -139,6 +144,13 @@ mod tests {
             stats.virtual_memory_bytes.unwrap(),
         );
         assert!(1 << 20 < resident && resident < all, "{resident} {all}");
+    }
+
+    #[test]
+    fn what_could_not_be_had_is_tried_again() {
+        let cell = OnceLock::new();
+        let tries = [None, Some(1), Some(2)].map(|made| kept(&cell, || made).copied());
+        assert_eq!(tries, [None, Some(1), Some(1)]);
     }
 
     #[test]
