@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bingo_exporter::clock::Now;
 use bingo_exporter::config::{Config, Overrides};
-use bingo_exporter::metrics::{Form, Own, Scrape, counted};
+use bingo_exporter::metrics::{Form, Own, Scrape};
 use bingo_exporter::model::Model;
 use bingo_exporter::source::{Snapshot, Source, SourceName};
 use bingo_exporter::tail::ReadFrom;
@@ -88,10 +88,9 @@ pub(crate) fn exposition(snapshot: &Arc<Snapshot>) -> String {
     let scrape = Scrape {
         sources: vec![Arc::clone(snapshot)],
         now: NOW,
-        saved: true,
         own: Own::default(),
     };
-    scrape.text(counted(&scrape.sources, Form::OpenMetrics))
+    scrape.draft(Form::OpenMetrics).finish(true, None)
 }
 
 /// How many series that is.

@@ -9,7 +9,7 @@ pub mod promql;
 
 use std::sync::Arc;
 
-pub use self::exporter::Own;
+pub use self::exporter::{Checkpoint, Own};
 use self::exposition::Exposition;
 pub use self::exposition::Form;
 use crate::clock::Now;
@@ -23,43 +23,55 @@ pub struct Scrape {
     pub sources: Vec<Arc<Snapshot>>,
     /// When it is shown.
     pub now: Now,
-    /// What the sources say was saved, so that no restart takes it back.
-    pub saved: bool,
     /// The exporter itself.
     pub own: Own,
 }
 
-/// The text of what sources counted.
+/// The text of a scrape, while what it shows is still being saved.
 #[derive(Debug)]
-pub struct Counted(Exposition);
-
-/// Writes what `sources` counted: most of a scrape, ready while it is still being saved.
-pub fn counted(sources: &[Arc<Snapshot>], form: Form) -> Counted {
-    let mut text = Exposition::new(form);
-    for source in sources {
-        if let Some(tally) = source.requests() {
-            http::write(&mut text, &source.model, tally);
-        }
-        if let Some(tally) = source.apps() {
-            app::write(&mut text, tally);
-        }
-    }
-    Counted(text)
+pub struct Draft {
+    text: Exposition,
+    /// Where what the sources counted ends, and what is about the exporter begins.
+    counted: usize,
 }
 
 impl Scrape {
-    /// All of it, after what its sources counted. While a source is catching up, or could not be saved in time, only what
-    /// is about the exporter: a count that is half done would show as a jump, one that is taken back as a reset.
-    pub fn text(&self, Counted(mut text): Counted) -> String {
-        if !self.saved || self.is_catching_up() {
-            text.clear();
+    /// All but what is known once it is saved. While a source is catching up, only what is about the exporter: a count
+    /// that is half done would show as a jump.
+    pub fn draft(&self, form: Form) -> Draft {
+        let mut text = Exposition::new(form);
+        let shown = if self.is_catching_up() {
+            &[]
+        } else {
+            &*self.sources
+        };
+        for source in shown {
+            if let Some(tally) = source.requests() {
+                http::write(&mut text, &source.model, tally);
+            }
+            if let Some(tally) = source.apps() {
+                app::write(&mut text, tally);
+            }
         }
+        let counted = text.len();
         exporter::write(&mut text, self);
-        text.finish()
+        Draft { text, counted }
     }
 
     fn is_catching_up(&self) -> bool {
         self.sources.iter().any(|source| source.catching_up)
+    }
+}
+
+impl Draft {
+    /// The whole text. Unless all of it was `saved`, without what was counted: a restart might take that back, which would
+    /// show as a reset.
+    pub fn finish(mut self, saved: bool, checkpoint: Option<Checkpoint>) -> String {
+        if !saved {
+            self.text.remove_first(self.counted);
+        }
+        exporter::write_checkpoint(&mut self.text, checkpoint);
+        self.text.finish()
     }
 }
 

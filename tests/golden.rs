@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use bingo_exporter::clock::Now;
 use bingo_exporter::config::{Config, Overrides};
-use bingo_exporter::metrics::{Form, Own, Scrape, counted};
+use bingo_exporter::metrics::{Form, Own, Scrape};
 use bingo_exporter::model::Model;
 use bingo_exporter::record::EventKind;
 use bingo_exporter::simulate::main_log::{Message, Said};
@@ -82,10 +82,9 @@ fn exposition(sources: &[Source]) -> String {
             .map(|source| Arc::new(source.snapshot(NOW, 0)))
             .collect(),
         now: NOW,
-        saved: true,
         own: Own::default(),
     };
-    sorted(&scrape.text(counted(&scrape.sources, Form::Classic)))
+    sorted(&scrape.draft(Form::Classic).finish(true, None))
 }
 
 #[track_caller]

@@ -15,7 +15,7 @@ use super::disk::Directory;
 use super::{Store, sync};
 use crate::clock::Clock;
 use crate::ingest::{self, Handle};
-use crate::record::UnixMillis;
+use crate::metrics::Checkpoint;
 use crate::source::State;
 
 /// How often to save between scrapes: what a start after `kill -9` reads again.
@@ -36,7 +36,7 @@ pub struct Saver {
 
 /// How saving goes.
 #[derive(Debug, Default)]
-pub struct Report {
+struct Report {
     saved: AtomicI64,
     failures: AtomicU64,
     message: Mutex<Option<String>>,
@@ -93,22 +93,16 @@ impl Saver {
     }
 
     /// How saving goes.
-    pub fn report(&self) -> &Report {
-        &self.report
+    pub fn checkpoint(&self) -> Checkpoint {
+        let saved = self.report.saved.load(Ordering::Relaxed);
+        Checkpoint {
+            saved: Some(saved).filter(|saved| *saved > 0),
+            failures: self.report.failures.load(Ordering::Relaxed),
+        }
     }
 }
 
 impl Report {
-    /// When the newest checkpoint was written.
-    pub fn saved(&self) -> Option<UnixMillis> {
-        Some(self.saved.load(Ordering::Relaxed)).filter(|saved| *saved > 0)
-    }
-
-    /// How often saving failed since the start.
-    pub fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
-    }
-
     /// The failure that is going on. Said once when it begins and once when it ends.
     fn note(&self, result: &io::Result<()>) {
         let mut message = self.message.lock().unwrap_or_else(PoisonError::into_inner);

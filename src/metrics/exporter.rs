@@ -15,10 +15,33 @@ pub struct Own {
     pub process: ProcessStats,
     /// How often each limit of the HTTP server and the log was hit.
     pub limit_hits: Vec<(&'static str, u64)>,
-    /// When the checkpoint was last saved, and how often that failed; `None` where no state is kept.
-    pub checkpoint: Option<(Option<UnixMillis>, u64)>,
     /// How the last reload of the configuration went.
     pub reload: Option<Outcome>,
+}
+
+/// How saving goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// When the newest one was written.
+    pub saved: Option<UnixMillis>,
+    /// How often that failed since the start.
+    pub failures: u64,
+}
+
+/// `checkpoint` is `None` where no state is kept.
+pub(super) fn write_checkpoint(text: &mut Exposition, checkpoint: Option<Checkpoint>) {
+    text.single(
+        "bingo_exporter_checkpoint_timestamp_seconds",
+        "When positions and counts were last saved.",
+        checkpoint
+            .and_then(|checkpoint| checkpoint.saved)
+            .map(unix_seconds),
+    );
+    text.single_counter(
+        "bingo_exporter_checkpoint_failures",
+        "How often saving positions and counts failed; after a restart the counters may begin at 0 then.",
+        checkpoint.map(|checkpoint| checkpoint.failures),
+    );
 }
 
 pub(super) fn write(text: &mut Exposition, scrape: &Scrape) {
@@ -161,17 +184,6 @@ fn trust(text: &mut Exposition, scrape: &Scrape) {
         "bingo_exporter_catching_up",
         "1 from the start until what was on disk then is counted; request metrics are left out meanwhile.",
         Some(u64::from(scrape.is_catching_up())),
-    );
-    let checkpoint = scrape.own.checkpoint;
-    text.single(
-        "bingo_exporter_checkpoint_timestamp_seconds",
-        "When positions and counts were last saved.",
-        checkpoint.and_then(|(saved, _)| saved).map(unix_seconds),
-    );
-    text.single_counter(
-        "bingo_exporter_checkpoint_failures",
-        "How often saving positions and counts failed; after a restart the counters may begin at 0 then.",
-        checkpoint.map(|(_, failures)| failures),
     );
     let reload = scrape.own.reload;
     text.single(

@@ -70,9 +70,14 @@ impl Exposition {
         }
     }
 
-    /// Takes back all that was written.
-    pub(super) fn clear(&mut self) {
-        self.text.clear();
+    /// Bytes written so far.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Takes back the first `bytes`, which are whole families.
+    pub(super) fn remove_first(&mut self, bytes: usize) {
+        self.text.drain(..bytes);
     }
 
     /// All that was written.
@@ -197,12 +202,17 @@ impl Exposition {
         histogram: &Histogram,
         exemplars: Option<&Exemplars>,
     ) {
-        let mut cumulative = 0;
+        // The rest of a line; an empty bucket's is that of the one before.
+        let (mut rest, mut cumulative) = (labels.to_owned(), 0);
+        0u64.write(&mut rest);
         for (bucket, (begin, count)) in begins.iter().zip(histogram.counts()).enumerate() {
-            cumulative += count;
+            if *count > 0 {
+                cumulative += count;
+                rest.truncate(labels.len());
+                cumulative.write(&mut rest);
+            }
             self.text.push_str(begin);
-            self.text.push_str(labels);
-            cumulative.write(&mut self.text);
+            self.text.push_str(&rest);
             if let Some(exemplar) = exemplars.and_then(|exemplars| exemplars.get(bucket)) {
                 self.exemplar(exemplar);
             }

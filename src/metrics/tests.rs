@@ -17,7 +17,7 @@ fn text(sources: &[Source]) -> String {
 }
 
 fn whole(scrape: &Scrape, form: Form) -> String {
-    scrape.text(counted(&scrape.sources, form))
+    scrape.draft(form).finish(true, None)
 }
 
 fn scrape(sources: &[Source]) -> Scrape {
@@ -27,7 +27,6 @@ fn scrape(sources: &[Source]) -> Scrape {
             .map(|source| Arc::new(source.snapshot(now(), 0)))
             .collect(),
         now: now(),
-        saved: true,
         own: Own::default(),
     }
 }
@@ -140,11 +139,7 @@ fn nothing_half_counted_or_unsaved_is_shown() {
     assert!(after.contains("bingo_exporter_catching_up 0\n"));
     assert!(families(&after) > 5);
 
-    let unsaved = Scrape {
-        saved: false,
-        ..scrape(&sources)
-    };
-    let unsaved = whole(&unsaved, Form::OpenMetrics);
+    let unsaved = scrape(&sources).draft(Form::OpenMetrics).finish(false, None);
     assert_eq!(families(&unsaved), 0);
     assert!(unsaved.starts_with("# HELP bingo_exporter_lines ") && unsaved.ends_with("# EOF\n"));
 }

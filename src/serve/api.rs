@@ -17,7 +17,7 @@ pub(super) use self::history::{Columns, Query};
 use super::peers::PeerStatus;
 use crate::clock::Now;
 use crate::decode::Decided;
-use crate::metrics::{Own, promql};
+use crate::metrics::{Checkpoint, Own, promql};
 use crate::record::{EventKind, Reject, UnixMillis, Unmeasured};
 use crate::source::Snapshot;
 use crate::summary::Verdict;
@@ -179,7 +179,7 @@ impl<'a> Status<'a> {
                 .iter()
                 .map(|source| SourceStatus::new(source, site.now))
                 .collect(),
-            exporter: ExporterStatus::new(own),
+            exporter: ExporterStatus::new(own, site.checkpoint),
             promql: promql::questions(),
         }
     }
@@ -196,14 +196,15 @@ pub(super) struct About<'a> {
     pub(super) peers: Option<Vec<PeerStatus>>,
     /// When it is asked.
     pub(super) now: Now,
+    /// How saving goes; `None` where no state is kept.
+    pub(super) checkpoint: Option<Checkpoint>,
 }
 
 impl ExporterStatus {
-    fn new(own: &Own) -> Self {
-        let checkpoint = own.checkpoint;
+    fn new(own: &Own, checkpoint: Option<Checkpoint>) -> Self {
         Self {
-            checkpoint_time: checkpoint.and_then(|(saved, _)| saved).map(seconds),
-            checkpoint_failures: checkpoint.map(|(_, failures)| failures),
+            checkpoint_time: checkpoint.and_then(|checkpoint| checkpoint.saved).map(seconds),
+            checkpoint_failures: checkpoint.map(|checkpoint| checkpoint.failures),
             resident_memory_bytes: own.process.resident_memory_bytes,
             start_time: own.process.start_time_seconds,
         }

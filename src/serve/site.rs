@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::history::keeper::Keeper;
 use crate::history::sheet::sheet;
 use crate::ingest::{self, Handle};
-use crate::metrics::{self, Own, Scrape};
+use crate::metrics::{Checkpoint, Own, Scrape};
 use crate::reload::Reloader;
 use crate::source::Snapshot;
 use crate::{log, process};
@@ -104,6 +104,10 @@ impl Site {
         }
     }
 
+    fn checkpoint(&self) -> Option<Checkpoint> {
+        self.saver.as_ref().map(Saver::checkpoint)
+    }
+
     fn own(&self) -> Own {
         let http = Limit::ALL
             .iter()
@@ -117,10 +121,6 @@ impl Site {
                     ("history_bytes", self.keeper.limit_hits()),
                 ])
                 .collect(),
-            checkpoint: self
-                .saver
-                .as_ref()
-                .map(|saver| (saver.report().saved(), saver.report().failures())),
             reload: Some(self.reloader.outcome()),
         }
     }
@@ -155,20 +155,21 @@ async fn telemetry(State(site): State<Arc<Site>>, request: Request) -> Response 
     let form = negotiate::form(accept(&request));
     let sources = site.fresh(request.method()).await;
     let saving = site.save();
-    let counted = metrics::counted(&sources, form);
     let scrape = Scrape {
         sources,
         now: site.clock.now(),
-        saved: saving.await,
         own: site.own(),
     };
+    // Written while it is being saved.
+    let draft = scrape.draft(form);
+    let text = draft.finish(saving.await, site.checkpoint());
     let vary = HeaderValue::from_static(negotiate::VARY);
     (
         [
             (CONTENT_TYPE, HeaderValue::from_static(form.content_type())),
             (VARY, vary),
         ],
-        scrape.text(counted),
+        text,
     )
         .into_response()
 }
@@ -197,6 +198,7 @@ async fn status(State(site): State<Arc<Site>>, request: Request) -> Response {
         telemetry_path: &site.telemetry_path,
         peers: peers.map(|peers| peers.into_iter().map(|(peer, _)| peer).collect()),
         now,
+        checkpoint: site.checkpoint(),
     };
     let status = Json(Status::new(&sources, &figures, &about, &site.own()));
     ([(CACHE_CONTROL, "no-store"), (VARY, "accept")], status).into_response()

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bingo_exporter::clock::Now;
 use bingo_exporter::config::{Config, Overrides};
-use bingo_exporter::metrics::{Form, Own, Scrape, counted};
+use bingo_exporter::metrics::{Checkpoint, Form, Own, Scrape};
 use bingo_exporter::model::Model;
 use bingo_exporter::record::Cache;
 use bingo_exporter::simulate::story::Story;
@@ -145,13 +145,13 @@ impl Node {
         let shown = Scrape {
             sources: sources.collect(),
             now,
-            saved: true,
-            own: Own {
-                checkpoint: Some((Some(now.unix), 0)),
-                ..Own::default()
-            },
+            own: Own::default(),
         };
-        let text = shown.text(counted(&shown.sources, Form::Classic));
+        let checkpoint = Checkpoint {
+            saved: Some(now.unix),
+            failures: 0,
+        };
+        let text = shown.draft(Form::Classic).finish(true, Some(checkpoint));
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (series, value) = line.rsplit_once(' ').unwrap();
             let name = series.split('{').next().unwrap();

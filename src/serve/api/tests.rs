@@ -5,7 +5,7 @@ use super::*;
 use crate::clock::Now;
 use crate::config::{Config, Overrides};
 use crate::history::History;
-use crate::metrics::{Form, Own, Scrape, counted};
+use crate::metrics::{Form, Own, Scrape};
 use crate::model::Model;
 use crate::source::Source;
 use crate::tail::ReadFrom;
@@ -40,6 +40,7 @@ fn status(sources: &[Arc<Snapshot>]) -> serde_json::Value {
         telemetry_path: "/metrics",
         peers: None,
         now: NOW,
+        checkpoint: None,
     };
     serde_json::to_value(Status::new(sources, &figures, &about, &Own::default())).unwrap()
 }
@@ -97,16 +98,12 @@ fn the_environment_gets_nowhere() {
     let scrape = Scrape {
         sources: vec![Arc::clone(&snapshot)],
         now: NOW,
-        saved: true,
         own: Own::default(),
     };
     for (place, text) in [
         ("state", serde_json::to_string(&snapshot.state).unwrap()),
         ("snapshot", format!("{snapshot:?}")),
-        (
-            "metrics",
-            scrape.text(counted(&scrape.sources, Form::OpenMetrics)),
-        ),
+        ("metrics", scrape.draft(Form::OpenMetrics).finish(true, None)),
         ("status", status(&[snapshot]).to_string()),
     ] {
         assert!(!text.contains(CANARY), "{place}");
