@@ -35,7 +35,7 @@ pub struct Model {
     /// Upper edges of all latency buckets, ascending, without `+Inf`.
     pub edges: Arc<[Nanos]>,
     /// Codes that are shown before they are seen.
-    pub zero_codes: Vec<Code>,
+    pub zero_codes: Arc<[Code]>,
     /// How many files each source may follow: `limits.files`, or what the machine allows.
     pub files: usize,
 }
@@ -74,7 +74,7 @@ impl Model {
             decoder,
             app_decoder,
             edges: edges.into(),
-            zero_codes,
+            zero_codes: zero_codes.into(),
         };
         let series = model.series();
         ensure!(

@@ -80,13 +80,12 @@ pub struct RouteTally {
 impl Tally {
     /// All series of the configuration, at zero.
     pub fn new(model: &Model) -> Self {
-        let histogram = Histogram::new(model.edges.len());
         let row = |row: &crate::route::Row| RowTally {
             route: Arc::clone(&row.route),
             method: row.method,
             shown: row.from_start,
             codes: CodeCounts::zeros(&model.zero_codes),
-            durations: [histogram.clone(), histogram.clone()],
+            durations: Default::default(),
             exemplars: Default::default(),
             bytes: 0,
             retried: 0,
@@ -105,7 +104,6 @@ impl Tally {
                 &model.config.access.upstreams,
                 model.config.limits.upstreams,
                 &model.zero_codes,
-                model.edges.len(),
             ),
             unmeasured: [0; Unmeasured::COUNT],
             timed: false,

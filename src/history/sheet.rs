@@ -100,7 +100,9 @@ fn requests(sheet: &mut Sheet, model: &Model, tally: &Tally) {
         if row.shown {
             let judged = fixed.objectives.ratio(Slo::Availability).is_some();
             let codes = (!judged).then_some(&fixed.objectives.error_codes);
-            sheet.insert(Key::Row(Arc::clone(&row.route), row.method), endpoint(row, codes));
+            let mut cells = endpoint(row, codes);
+            cells.resize(row::BUCKETS + tally.edges.len() + 1, 0);
+            sheet.insert(Key::Row(Arc::clone(&row.route), row.method), cells);
         }
     }
     for route in &tally.routes {

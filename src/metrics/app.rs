@@ -13,33 +13,32 @@ pub(super) fn write(text: &mut Exposition, tally: &AppTally) {
 }
 
 fn events(text: &mut Exposition, tally: &AppTally) {
-    text.counter(
+    text.counter_by(
+        "level",
         "bingo_app_log_lines",
         "Lines of bingo's own log, by the level bingo gave them.",
-        tally.logs().iter().flat_map(|log| {
-            Level::ALL
-                .iter()
-                .map(|level| ((id(log), ("level", *level)), log.lines[*level as usize]))
-        }),
+        tally
+            .logs()
+            .iter()
+            .map(|log| (id(log), Level::ALL.iter().copied().zip(log.lines))),
     );
-    text.counter(
+    text.counter_by(
+        "event",
         "bingo_app_events",
         "Lines of bingo's own log, by what they tell of; throttled are requests that the rate limiter refused.",
-        tally.logs().iter().flat_map(|log| {
-            EventKind::ALL
-                .iter()
-                .map(|kind| ((id(log), ("event", *kind)), log.events_of(*kind)))
-        }),
+        tally
+            .logs()
+            .iter()
+            .map(|log| (id(log), EventKind::ALL.iter().map(|kind| (*kind, log.events_of(*kind))))),
     );
-    text.gauge(
+    text.gauge_by(
+        "event",
         "bingo_app_last_event_timestamp_seconds",
         "When bingo last wrote a line of this kind, by the line's own time stamp; a heartbeat that grows old means \
          that bingo is gone or hangs.",
-        tally.logs().iter().flat_map(|log| {
-            EventKind::ALL.iter().filter_map(|kind| {
-                let last = log.last_event[*kind as usize]?;
-                Some(((id(log), ("event", *kind)), unix_seconds(last)))
-            })
+        tally.logs().iter().map(|log| {
+            let last = EventKind::ALL.iter().zip(log.last_event);
+            (id(log), last.filter_map(|(kind, time)| Some((*kind, unix_seconds(time?)))))
         }),
     );
 }
@@ -78,16 +77,16 @@ fn life(text: &mut Exposition, tally: &AppTally) {
 
 fn requests(text: &mut Exposition, tally: &AppTally) {
     let routes = shown(tally);
-    text.counter(
+    text.counter_by(
+        "code",
         "bingo_app_requests",
         "Requests that bingo itself says it answered, by endpoint, method and status code; unknown is what its log \
          does not say.",
         routes.iter().flat_map(|(labels, route)| {
-            route.methods.iter().enumerate().flat_map(move |(method, codes)| {
+            route.methods.iter().enumerate().map(move |(method, codes)| {
                 let method = Method::ALL.get(method).map_or(UNKNOWN, |method| method.as_str());
-                codes
-                    .iter()
-                    .map(move |(code, count)| ((labels, ("method", method), ("code", Told(code))), count))
+                let codes = codes.iter().map(|(code, count)| (Told(code), count));
+                ((labels, ("method", method)), codes)
             })
         }),
     );

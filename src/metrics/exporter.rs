@@ -59,36 +59,32 @@ fn lines(text: &mut Exposition, scrape: &Scrape) {
             .iter()
             .map(|source| (source.source, &source.state.intake.lines))
     };
-    text.counter(
+    text.counter_by(
+        "result",
         "bingo_exporter_lines",
         "Complete lines read, by what became of them; the three add up to all lines.",
-        sources().flat_map(|(name, lines)| {
-            [
+        sources().map(|(name, lines)| {
+            let results = [
                 ("counted", lines.counted),
                 ("ignored", lines.ignored),
                 ("rejected", lines.rejected_total()),
-            ]
-            .map(|(result, count)| ((("source", name), ("result", result)), count))
+            ];
+            (("source", name), results)
         }),
     );
-    text.counter(
+    text.counter_by(
+        "reason",
         "bingo_exporter_rejected_lines",
         "Lines that could not be counted, by reason.",
-        sources().flat_map(|(name, lines)| {
-            Reject::ALL.iter().map(move |reason| {
-                (
-                    (("source", name), ("reason", *reason)),
-                    lines.rejected[*reason as usize],
-                )
-            })
-        }),
+        sources().map(|(name, lines)| (("source", name), Reject::ALL.iter().copied().zip(lines.rejected))),
     );
-    text.counter(
+    text.counter_by(
+        "reason",
         "bingo_exporter_unmeasured_requests",
         "Requests that were counted without a duration, by reason; most often the log format has no $request_time.",
-        scrape.sources.iter().flat_map(|source| {
-            let reasons = Unmeasured::ALL.iter().zip(source.unmeasured().into_iter().flatten());
-            reasons.map(|(reason, count)| ((("source", source.source), ("reason", *reason)), *count))
+        scrape.sources.iter().map(|source| {
+            let counts = source.unmeasured().into_iter().flatten().copied();
+            (("source", source.source), Unmeasured::ALL.iter().copied().zip(counts))
         }),
     );
     text.counter(
@@ -143,12 +139,13 @@ fn files(text: &mut Exposition, scrape: &Scrape) {
         "Bytes known to be gone before they were read: cut off by a truncation, say.",
         sources().map(|(name, source)| (("source", name), source.state.intake.lost_bytes)),
     );
-    text.gauge(
+    text.gauge_by(
+        "state",
         "bingo_exporter_files",
         "Log files by what the exporter does with them; unreadable most often means a missing group, discarded that \
          the path leads to /dev/null, missing that nothing matches a configured path.",
-        sources().flat_map(|(name, source)| {
-            FileState::ALL.iter().map(move |state| ((("source", name), ("state", *state)), count(source, *state)))
+        sources().map(|(name, source)| {
+            (("source", name), FileState::ALL.iter().map(move |state| (*state, count(source, *state))))
         }),
     );
     text.gauge(
@@ -157,16 +154,13 @@ fn files(text: &mut Exposition, scrape: &Scrape) {
          a second.",
         sources().map(|(name, source)| (("source", name), u64::from(source.watching))),
     );
-    text.counter(
+    text.counter_by(
+        "kind",
         "bingo_exporter_rotations",
         "How often a log file became another one.",
-        sources().flat_map(|(name, source)| {
-            Rotation::ALL.iter().map(move |kind| {
-                (
-                    (("source", name), ("kind", *kind)),
-                    source.state.intake.rotations[*kind as usize],
-                )
-            })
+        sources().map(|(name, source)| {
+            let rotations = Rotation::ALL.iter().copied().zip(source.state.intake.rotations);
+            (("source", name), rotations)
         }),
     );
 }

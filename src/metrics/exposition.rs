@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::labels::Labels;
+use super::labels::{Labels, Value};
 use super::seconds;
 use crate::record::Nanos;
 use crate::tally::{Exemplar, Exemplars, Histogram};
@@ -107,6 +107,36 @@ impl Exposition {
         self.family(name, name, "gauge", help, rows);
     }
 
+    /// A family whose samples differ in `label` within each row: what they share is written once.
+    pub(super) fn counter_by<L: Labels, V: Value, N: Number>(
+        &mut self,
+        label: &str,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = (L, impl IntoIterator<Item = (V, N)>)>,
+    ) {
+        let sample = [name, "_total"].concat();
+        self.family_by(
+            label,
+            self.counter_name(name, &sample),
+            &sample,
+            "counter",
+            help,
+            rows,
+        );
+    }
+
+    /// The same for a gauge.
+    pub(super) fn gauge_by<L: Labels, V: Value, N: Number>(
+        &mut self,
+        label: &str,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = (L, impl IntoIterator<Item = (V, N)>)>,
+    ) {
+        self.family_by(label, name, name, "gauge", help, rows);
+    }
+
     /// A family of one sample without labels; left out where there is no value.
     pub(super) fn single(&mut self, name: &str, help: &str, value: Option<impl Number>) {
         self.unlabelled(name, name, "gauge", help, value);
@@ -140,7 +170,7 @@ impl Exposition {
             self.sample(&sum, &labels, histogram.sum_seconds());
             self.sample(&count, &labels, histogram.count());
             let exemplars = exemplars.filter(|_| self.form == Form::OpenMetrics);
-            self.buckets(&buckets, &labels, histogram, exemplars);
+            self.buckets(&buckets, &mut labels, histogram, exemplars);
         });
     }
 
@@ -174,6 +204,36 @@ impl Exposition {
         });
     }
 
+    fn family_by<L: Labels, V: Value, N: Number>(
+        &mut self,
+        label: &str,
+        name: &str,
+        sample: &str,
+        kind: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = (L, impl IntoIterator<Item = (V, N)>)>,
+    ) {
+        let (mut begin, mut is_described) = ([sample, "{"].concat(), false);
+        let named = begin.len();
+        for (labels, samples) in rows {
+            begin.truncate(named);
+            labels.write(&mut begin);
+            for piece in [",", label, "=\""] {
+                begin.push_str(piece);
+            }
+            samples.into_iter().for_each(|(value, number)| {
+                if !std::mem::replace(&mut is_described, true) {
+                    self.describe(name, kind, help);
+                }
+                self.text.push_str(&begin);
+                value.write(&mut self.text);
+                self.text.push_str("\"} ");
+                number.write(&mut self.text);
+                self.text.push('\n');
+            });
+        }
+    }
+
     fn unlabelled(&mut self, name: &str, sample: &str, kind: &str, help: &str, value: Option<impl Number>) {
         if let Some(value) = value {
             self.describe(name, kind, help);
@@ -195,29 +255,35 @@ impl Exposition {
         self.text.push('\n');
     }
 
+    /// `labels` is lent to write the end of a line in.
     fn buckets(
         &mut self,
         begins: &[String],
-        labels: &str,
+        labels: &mut String,
         histogram: &Histogram,
         exemplars: Option<&Exemplars>,
     ) {
-        // The rest of a line; an empty bucket's is that of the one before.
-        let (mut rest, mut cumulative) = (labels.to_owned(), 0);
-        0u64.write(&mut rest);
-        for (bucket, (begin, count)) in begins.iter().zip(histogram.counts()).enumerate() {
-            if *count > 0 {
-                cumulative += count;
-                rest.truncate(labels.len());
-                cumulative.write(&mut rest);
-            }
+        let (counts, mut cumulative) = (histogram.counts(), 0);
+        let (seen, rest) = begins.split_at(counts.len().min(begins.len()));
+        for (bucket, (begin, count)) in seen.iter().zip(counts).enumerate() {
+            cumulative += count;
             self.text.push_str(begin);
-            self.text.push_str(&rest);
+            self.text.push_str(labels);
+            cumulative.write(&mut self.text);
             if let Some(exemplar) = exemplars.and_then(|exemplars| exemplars.get(bucket)) {
                 self.exemplar(exemplar);
             }
             self.text.push('\n');
         }
+        // After the last one with an observation, of which most histograms have none, lines end all the same.
+        let end = labels.len();
+        cumulative.write(labels);
+        labels.push('\n');
+        for begin in rest {
+            self.text.push_str(begin);
+            self.text.push_str(labels);
+        }
+        labels.truncate(end);
     }
 
     /// Its label needs no escaping: what does is no id.
@@ -231,7 +297,7 @@ impl Exposition {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt;
+    use std::{fmt, iter};
 
     use prometheus_client::collector::Collector;
     use prometheus_client::encoding::DescriptorEncoder;
@@ -296,7 +362,8 @@ mod tests {
                 .iter()
                 .map(|edge| seconds(*edge))
                 .chain([f64::INFINITY]);
-            let buckets: Vec<(f64, u64)> = upper.zip(self.histogram.counts().iter().copied()).collect();
+            let counts = self.histogram.counts().iter().copied().chain(iter::repeat(0));
+            let buckets: Vec<(f64, u64)> = upper.zip(counts).collect();
             encoder
                 .encode_descriptor("bingo_seconds", HELP, None, MetricType::Histogram)?
                 .encode_family(&labels)?
@@ -324,7 +391,7 @@ mod tests {
             (first, second) in ("([a-zё]|[\\\\\"\n,{}=])*", "\\PC*"),
         ) {
             let edges: Vec<Nanos> = edges.into_iter().collect();
-            let mut histogram = Histogram::new(edges.len());
+            let mut histogram = Histogram::default();
             for duration in durations {
                 histogram.observe(&edges, duration);
             }

@@ -38,40 +38,34 @@ fn shown<'t>(model: &'t Model, tally: &'t Tally) -> Vec<Shown<'t>> {
 }
 
 fn requests(text: &mut Exposition, rows: &[Shown<'_>], tally: &Tally) {
-    text.counter(
+    text.counter_by(
+        "code",
         "bingo_http_requests",
         "Requests the proxy answered, by endpoint, method and status code.",
-        rows.iter().flat_map(|row| {
-            let codes = row.tally.codes.iter();
-            codes.map(|(code, count)| ((&row.labels, ("code", code)), count))
-        }),
+        rows.iter().map(|row| (&row.labels, row.tally.codes.iter())),
     );
     text.counter(
         "bingo_http_response_bytes",
         "Bytes sent to clients, bodies where the log tells them apart from headers.",
         rows.iter().map(|row| (&row.labels, row.tally.bytes)),
     );
-    let routes = tally.routes.iter();
-    let routes: Vec<_> = routes
-        .map(|route| (Text::of(&("route", &*route.route)), route))
-        .collect();
-    text.counter(
+    text.counter_by(
+        "cache",
         "bingo_http_cache_requests",
         "Requests by what the proxy's cache did with them; requests that no cache was asked for are in none.",
-        routes.iter().flat_map(|(label, route)| {
-            let caches = Cache::ALL.iter().zip(route.cache);
-            caches.map(move |(cache, count)| ((label, ("cache", *cache)), count))
+        tally.routes.iter().map(|route| {
+            let caches = Cache::ALL.iter().copied().zip(route.cache);
+            (("route", &*route.route), caches)
         }),
     );
-    text.counter(
+    text.counter_by(
+        "scheme",
         "bingo_http_protocol_requests",
         "Requests by HTTP version and scheme, as the client spoke them.",
-        Protocol::ALL.iter().flat_map(|protocol| {
-            Scheme::ALL.iter().map(|scheme| {
-                let labels = (("protocol", *protocol), ("scheme", *scheme));
-                (labels, tally.protocols[*protocol as usize][*scheme as usize])
-            })
-        }),
+        Protocol::ALL
+            .iter()
+            .zip(tally.protocols)
+            .map(|(protocol, counts)| (("protocol", *protocol), Scheme::ALL.iter().copied().zip(counts))),
     );
 }
 
@@ -112,13 +106,14 @@ fn routes(text: &mut Exposition, rows: &[Shown<'_>]) {
 }
 
 fn upstreams(text: &mut Exposition, rows: &[Shown<'_>], tally: &Tally) {
-    text.counter(
+    text.counter_by(
+        "code",
         "bingo_upstream_attempts",
         "Tries at a node behind the proxy, by what the node answered; a request that was retried counts each try.",
-        tally.upstreams.iter().flat_map(|upstream| {
-            let codes = upstream.codes.iter();
-            codes.map(|(code, count)| ((("upstream", upstream.name.as_str()), ("code", code)), count))
-        }),
+        tally
+            .upstreams
+            .iter()
+            .map(|upstream| (("upstream", upstream.name.as_str()), upstream.codes.iter())),
     );
     text.counter(
         "bingo_upstream_retried_requests",
@@ -129,16 +124,15 @@ fn upstreams(text: &mut Exposition, rows: &[Shown<'_>], tally: &Tally) {
 
 fn objectives(text: &mut Exposition, rows: &[Shown<'_>], tally: &Tally) {
     let timed = tally.timed;
-    text.counter(
+    text.counter_by(
+        "result",
         "bingo_slo_requests",
         "Requests that count for an objective, by result. Latency is there only once the log carries a time.",
         with_objectives(rows)
             .filter(move |(slo, ..)| timed || *slo != Slo::Latency)
-            .flat_map(|(slo, _, row)| {
-                [("bad", 0), ("good", 1)].map(|(result, index)| {
-                    let labels = (&row.labels, ("slo", slo), ("result", result));
-                    (labels, row.tally.events[slo as usize][index])
-                })
+            .map(|(slo, _, row)| {
+                let results = ["bad", "good"].into_iter().zip(row.tally.events[slo as usize]);
+                ((&row.labels, ("slo", slo)), results)
             }),
     );
     text.gauge(

@@ -259,14 +259,14 @@ impl LogTally {
     }
 
     fn new(model: &Model, directory: &[u8], id: String) -> Self {
-        let unknown: Arc<str> = UNKNOWN.into();
+        let (unknown, no_code) = (Arc::from(UNKNOWN), Arc::from([Code::NONE]));
         let route = |route: &Arc<str>| AppRoute {
             route: Arc::clone(route),
             methods: std::array::from_fn(|method| match method {
-                Method::COUNT => CodeCounts::zeros(&[Code::NONE]),
+                Method::COUNT => CodeCounts::zeros(&no_code),
                 _ => CodeCounts::default(),
             }),
-            durations: Histogram::new(model.edges.len()),
+            durations: Histogram::default(),
         };
         let mut routes: Vec<_> = model.routes.labels.iter().chain([&unknown]).map(route).collect();
         for row in model.routes.rows.iter().filter(|row| row.from_start) {

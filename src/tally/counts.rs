@@ -1,8 +1,9 @@
 //! The two shapes of a count: requests by code, and durations by bucket.
 
-use std::borrow::Cow;
+use std::iter;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::record::{Code, Nanos};
 
@@ -39,111 +40,109 @@ impl Room {
     }
 }
 
-/// Counts by status code: few distinct codes, so a short list searched from the front. Zeros are not saved.
+/// Counts by status code. Few distinct codes: a short list, searched from the front.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CodeCounts(#[serde(serialize_with = "counted")] Vec<(Code, u64)>);
-
-fn counted<S: Serializer>(codes: &[(Code, u64)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(codes.iter().filter(|(_, count)| *count > 0))
+#[serde(transparent)]
+pub struct CodeCounts {
+    /// Ascending. Lists that count nothing need no memory of their own, and most do not: every pass copies all of them.
+    counted: Vec<(Code, u64)>,
+    /// Codes that are a series before they are seen, ascending; they take no room.
+    #[serde(skip)]
+    zeros: Arc<[Code]>,
 }
 
 impl CodeCounts {
-    /// These codes at zero.
-    pub fn zeros(codes: &[Code]) -> Self {
-        Self(codes.iter().map(|code| (*code, 0)).collect())
+    /// These codes, ascending, at zero.
+    pub fn zeros(codes: &Arc<[Code]>) -> Self {
+        Self {
+            counted: vec![],
+            zeros: Arc::clone(codes),
+        }
     }
 
     /// Counts one; under [`Code::OTHER`] where a new series has no room.
     #[inline]
     pub fn add(&mut self, code: Code, room: &mut Room) {
-        match self.0.iter_mut().find(|(known, _)| *known == code) {
+        match self.counted.iter_mut().find(|(known, _)| *known == code) {
             Some((_, count)) => *count += 1,
-            None if room.take() => self.0.push((code, 1)),
+            None if self.zeros.contains(&code) || room.take() => *self.slot(code) += 1,
             None => *self.slot(Code::OTHER) += 1,
         }
     }
 
     /// Adds another's counts to these. What was a series stays one, even beyond the room.
     pub fn merge(&mut self, other: &Self, room: &mut Room) {
-        for (code, count) in &other.0 {
-            let before = self.0.len();
+        for (code, count) in &other.counted {
+            let before = self.series();
             *self.slot(*code) += count;
-            room.left = room.left.saturating_sub(self.0.len() - before);
+            room.left = room.left.saturating_sub(self.series() - before);
         }
     }
 
     /// How many codes there are.
     pub(super) fn series(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// Every code with its count, in order of codes.
     pub fn iter(&self) -> impl Iterator<Item = (Code, u64)> {
-        let mut codes = Cow::Borrowed(&*self.0);
-        if !codes.is_sorted() {
-            codes.to_mut().sort_unstable();
-        }
-        (0..codes.len()).map(move |index| codes[index])
+        let mut counted = self.counted.iter().copied().peekable();
+        let mut zeros = self.zeros.iter().copied().peekable();
+        iter::from_fn(move || match (zeros.peek(), counted.peek()) {
+            (Some(zero), Some((code, _))) if zero < code => zeros.next().map(|zero| (zero, 0)),
+            (Some(_), None) => zeros.next().map(|zero| (zero, 0)),
+            (_, next) => {
+                zeros.next_if(|zero| next.is_some_and(|(code, _)| code == zero));
+                counted.next()
+            }
+        })
     }
 
     /// All counts together.
     pub fn total(&self) -> u64 {
-        self.0.iter().map(|(_, count)| count).sum()
+        self.counted.iter().map(|(_, count)| count).sum()
     }
 
     fn slot(&mut self, code: Code) -> &mut u64 {
-        let index = self
-            .0
-            .iter()
-            .position(|(known, _)| *known == code)
-            .unwrap_or_else(|| {
-                self.0.push((code, 0));
-                self.0.len() - 1
-            });
-        &mut self.0[index].1
+        let known = self.counted.binary_search_by_key(&code, |(code, _)| *code);
+        let index = known.unwrap_or_else(|index| {
+            self.counted.insert(index, (code, 0));
+            index
+        });
+        &mut self.counted[index].1
     }
 }
 
 /// A histogram of durations. Its edges are kept once, outside, since all histograms share them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
-    /// Observations per bucket, not cumulative; `counts.len() == edges.len() + 1`, the last is `+Inf`. Zeros at the end are
-    /// not saved: what was saved is to be taken over by [`Histogram::with_edges`].
-    #[serde(serialize_with = "up_to_the_last")]
-    counts: Box<[u64]>,
+    /// Observations per bucket, not cumulative, up to the last bucket with one: most histograms, those of errors say, have
+    /// none.
+    counts: Vec<u64>,
     /// Nanoseconds. 128 bits, because a hostile log of day-long requests would overflow 64 within minutes.
     sum: u128,
 }
 
-fn up_to_the_last<S: Serializer>(counts: &[u64], serializer: S) -> Result<S::Ok, S::Error> {
-    let used = counts
-        .iter()
-        .rposition(|count| *count > 0)
-        .map_or(0, |last| last + 1);
-    serializer.collect_seq(&counts[..used])
-}
-
 impl Histogram {
-    /// An empty histogram over so many edges.
-    pub fn new(edges: usize) -> Self {
-        Self {
-            counts: vec![0; edges + 1].into(),
-            sum: 0,
-        }
-    }
-
     /// Counts one duration: in the first bucket whose edge it does not exceed, which is returned.
     pub fn observe(&mut self, edges: &[Nanos], duration: Nanos) -> usize {
-        debug_assert_eq!(self.counts.len(), edges.len() + 1);
         let bucket = edges.partition_point(|edge| *edge < duration);
-        self.counts[bucket] += 1;
+        *self.slot(bucket) += 1;
         self.sum += u128::from(duration);
         bucket
     }
 
-    /// Observations per bucket, not cumulative, `+Inf` last.
+    /// Observations per bucket, not cumulative, up to the last bucket with one; `+Inf` follows the last edge.
     pub fn counts(&self) -> &[u64] {
         &self.counts
+    }
+
+    #[inline]
+    fn slot(&mut self, bucket: usize) -> &mut u64 {
+        if bucket >= self.counts.len() {
+            self.counts.resize(bucket + 1, 0);
+        }
+        &mut self.counts[bucket]
     }
 
     /// Observations.
@@ -163,13 +162,13 @@ impl Histogram {
     pub fn with_edges(&self, old: &[Nanos], new: &[Nanos]) -> Self {
         let mut moved = Self {
             sum: self.sum,
-            ..Self::new(new.len())
+            ..Self::default()
         };
-        for (index, count) in self.counts.iter().enumerate() {
+        for (index, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             let bucket = old
                 .get(index)
                 .map_or(new.len(), |edge| new.partition_point(|other| other < edge));
-            moved.counts[bucket] += count;
+            *moved.slot(bucket) += count;
         }
         moved
     }
@@ -183,23 +182,25 @@ mod tests {
 
     #[test]
     fn codes_keep_within_their_room() {
-        let mut codes = CodeCounts::zeros(&[Code::new(200)]);
+        let mut codes = CodeCounts::zeros(&[200, 500].map(Code::new).into());
         let mut room = Room::new(1);
-        for status in [200, 404, 404, 418, 418, 200] {
+        for status in [404, 200, 404, 418, 418, 200] {
             codes.add(Code::new(status), &mut room);
         }
         let seen: Vec<_> = codes
             .iter()
             .map(|(code, count)| (code.to_string(), count))
             .collect();
-        assert_eq!(seen, [("other".into(), 2), ("200".into(), 2), ("404".into(), 2)]);
+        let expected = [("other", 2), ("200", 2), ("404", 2), ("500", 0)];
+        assert_eq!(seen, expected.map(|(code, count)| (code.to_owned(), count)));
+        assert_eq!((codes.series(), codes.total()), (4, 6));
         assert_eq!(room.hits, 2);
     }
 
     #[test]
     fn edges_are_inclusive() {
         let edges = [10, 20];
-        let mut histogram = Histogram::new(edges.len());
+        let mut histogram = Histogram::default();
         for duration in [0, 10, 11, 20, 21, u64::MAX] {
             histogram.observe(&edges, duration);
         }
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_new_edge_takes_its_lower_neighbours_count() {
-        let mut histogram = Histogram::new(2);
+        let mut histogram = Histogram::default();
         for duration in [5, 15, 15, 25] {
             histogram.observe(&[10, 20], duration);
         }
@@ -227,8 +228,7 @@ mod tests {
             new in prop::collection::btree_set(0u64..5_000_000_000, 0..6),
         ) {
             let (old, new): (Vec<_>, Vec<_>) = (old.into_iter().collect(), new.into_iter().collect());
-            let mut histogram = Histogram::new(old.len());
-            let mut exact = Histogram::new(new.len());
+            let (mut histogram, mut exact) = (Histogram::default(), Histogram::default());
             for duration in &durations {
                 histogram.observe(&old, u64::from(*duration));
                 exact.observe(&new, u64::from(*duration));
