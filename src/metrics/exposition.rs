@@ -51,14 +51,74 @@ pub(super) trait Number {
 }
 
 impl Number for u64 {
+    #[inline(never)]
     fn write(self, text: &mut String) {
         text.push_str(itoa::Buffer::new().format(self));
     }
 }
 
 impl Number for f64 {
+    #[inline(never)]
     fn write(self, text: &mut String) {
         text.push_str(dtoa::Buffer::new().format(self));
+    }
+}
+
+/// A family being written. What it does stays out of the code of each family: that runs once a scrape, and takes longer to be
+/// loaded than to run.
+struct Family<'e> {
+    text: &'e mut String,
+    /// Name, kind and help, until the first sample.
+    description: Option<[&'e str; 3]>,
+    /// How a line begins: with a sample's name, and what the samples of a row share.
+    begin: String,
+    /// How much of it is the name.
+    named: usize,
+}
+
+impl Family<'_> {
+    /// Begins samples that differ in `label` only.
+    #[inline(never)]
+    fn row(&mut self, labels: &dyn Labels, label: &str) {
+        self.begin.truncate(self.named);
+        labels.write(&mut self.begin);
+        for piece in [",", label, "=\""] {
+            self.begin.push_str(piece);
+        }
+    }
+
+    /// One of them.
+    #[inline(never)]
+    fn sample(&mut self, value: &dyn Value, number: impl Number) {
+        self.begin_line();
+        value.write(self.text);
+        self.text.push_str("\"} ");
+        number.write(self.text);
+        self.text.push('\n');
+    }
+
+    /// A sample by itself.
+    #[inline(never)]
+    fn alone(&mut self, labels: &dyn Labels, number: impl Number) {
+        self.begin_line();
+        labels.write(self.text);
+        self.text.push_str("} ");
+        number.write(self.text);
+        self.text.push('\n');
+    }
+
+    fn begin_line(&mut self) {
+        if let Some(description) = self.description.take() {
+            describe(self.text, description);
+        }
+        self.text.push_str(&self.begin);
+    }
+}
+
+#[inline(never)]
+fn describe(text: &mut String, [name, kind, help]: [&str; 3]) {
+    for piece in ["# HELP ", name, " ", help, "\n# TYPE ", name, " ", kind, "\n"] {
+        text.push_str(piece);
     }
 }
 
@@ -95,7 +155,10 @@ impl Exposition {
         rows: impl IntoIterator<Item = (L, N)>,
     ) {
         let sample = [name, "_total"].concat();
-        self.family(self.counter_name(name, &sample), &sample, "counter", help, rows);
+        let mut family = self.family(self.counter_name(name, &sample), "counter", help, &sample);
+        // Not a loop from outside: rows are chains of chains.
+        rows.into_iter()
+            .for_each(|(labels, number)| family.alone(&labels, number));
     }
 
     pub(super) fn gauge<L: Labels, N: Number>(
@@ -104,7 +167,9 @@ impl Exposition {
         help: &str,
         rows: impl IntoIterator<Item = (L, N)>,
     ) {
-        self.family(name, name, "gauge", help, rows);
+        let mut family = self.family(name, "gauge", help, name);
+        rows.into_iter()
+            .for_each(|(labels, number)| family.alone(&labels, number));
     }
 
     /// A family whose samples differ in `label` within each row: what they share is written once.
@@ -116,14 +181,8 @@ impl Exposition {
         rows: impl IntoIterator<Item = (L, impl IntoIterator<Item = (V, N)>)>,
     ) {
         let sample = [name, "_total"].concat();
-        self.family_by(
-            label,
-            self.counter_name(name, &sample),
-            &sample,
-            "counter",
-            help,
-            rows,
-        );
+        let family = self.family(self.counter_name(name, &sample), "counter", help, &sample);
+        by(label, family, rows);
     }
 
     /// The same for a gauge.
@@ -134,18 +193,27 @@ impl Exposition {
         help: &str,
         rows: impl IntoIterator<Item = (L, impl IntoIterator<Item = (V, N)>)>,
     ) {
-        self.family_by(label, name, name, "gauge", help, rows);
+        by(label, self.family(name, "gauge", help, name), rows);
     }
 
     /// A family of one sample without labels; left out where there is no value.
+    #[inline(never)]
     pub(super) fn single(&mut self, name: &str, help: &str, value: Option<impl Number>) {
-        self.unlabelled(name, name, "gauge", help, value);
+        if let Some(value) = value {
+            describe(&mut self.text, [name, "gauge", help]);
+            self.sample(name, " ", value);
+        }
     }
 
     /// The same for a counter.
+    #[inline(never)]
     pub(super) fn single_counter(&mut self, name: &str, help: &str, value: Option<impl Number>) {
-        let sample = [name, "_total"].concat();
-        self.unlabelled(self.counter_name(name, &sample), &sample, "counter", help, value);
+        if let Some(value) = value {
+            let sample = [name, "_total"].concat();
+            let name = self.counter_name(name, &sample);
+            describe(&mut self.text, [name, "counter", help]);
+            self.sample(&sample, " ", value);
+        }
     }
 
     pub(super) fn histogram<'r, L: Labels>(
@@ -162,7 +230,7 @@ impl Exposition {
         let (mut labels, mut is_described) = (String::new(), false);
         rows.into_iter().for_each(|(set, histogram, exemplars)| {
             if !std::mem::replace(&mut is_described, true) {
-                self.describe(name, "histogram", help);
+                describe(&mut self.text, [name, "histogram", help]);
             }
             labels.clear();
             set.write(&mut labels);
@@ -182,72 +250,18 @@ impl Exposition {
         }
     }
 
-    fn family<L: Labels, N: Number>(
-        &mut self,
-        name: &str,
-        sample: &str,
-        kind: &str,
-        help: &str,
-        rows: impl IntoIterator<Item = (L, N)>,
-    ) {
-        let (begin, mut is_described) = ([sample, "{"].concat(), false);
-        // Not a loop from outside: rows are chains of chains.
-        rows.into_iter().for_each(|(labels, value)| {
-            if !std::mem::replace(&mut is_described, true) {
-                self.describe(name, kind, help);
-            }
-            self.text.push_str(&begin);
-            labels.write(&mut self.text);
-            self.text.push_str("} ");
-            value.write(&mut self.text);
-            self.text.push('\n');
-        });
-    }
-
-    fn family_by<L: Labels, V: Value, N: Number>(
-        &mut self,
-        label: &str,
-        name: &str,
-        sample: &str,
-        kind: &str,
-        help: &str,
-        rows: impl IntoIterator<Item = (L, impl IntoIterator<Item = (V, N)>)>,
-    ) {
-        let (mut begin, mut is_described) = ([sample, "{"].concat(), false);
-        let named = begin.len();
-        for (labels, samples) in rows {
-            begin.truncate(named);
-            labels.write(&mut begin);
-            for piece in [",", label, "=\""] {
-                begin.push_str(piece);
-            }
-            samples.into_iter().for_each(|(value, number)| {
-                if !std::mem::replace(&mut is_described, true) {
-                    self.describe(name, kind, help);
-                }
-                self.text.push_str(&begin);
-                value.write(&mut self.text);
-                self.text.push_str("\"} ");
-                number.write(&mut self.text);
-                self.text.push('\n');
-            });
-        }
-    }
-
-    fn unlabelled(&mut self, name: &str, sample: &str, kind: &str, help: &str, value: Option<impl Number>) {
-        if let Some(value) = value {
-            self.describe(name, kind, help);
-            self.sample(sample, " ", value);
-        }
-    }
-
-    fn describe(&mut self, name: &str, kind: &str, help: &str) {
-        for piece in ["# HELP ", name, " ", help, "\n# TYPE ", name, " ", kind, "\n"] {
-            self.text.push_str(piece);
+    #[inline(never)]
+    fn family<'e>(&'e mut self, name: &'e str, kind: &'e str, help: &'e str, sample: &str) -> Family<'e> {
+        Family {
+            text: &mut self.text,
+            description: Some([name, kind, help]),
+            begin: [sample, "{"].concat(),
+            named: sample.len() + 1,
         }
     }
 
     /// `labels` is the rest of the line up to the value.
+    #[inline(never)]
     fn sample(&mut self, begin: &str, labels: &str, value: impl Number) {
         self.text.push_str(begin);
         self.text.push_str(labels);
@@ -293,6 +307,19 @@ impl Exposition {
         // Writing to a string cannot fail.
         let _ = write!(self.text, " # {{request_id=\"{id}\"}} {took} {whole}.{millis:03}");
     }
+}
+
+fn by<L: Labels, V: Value, N: Number>(
+    label: &str,
+    mut family: Family<'_>,
+    rows: impl IntoIterator<Item = (L, impl IntoIterator<Item = (V, N)>)>,
+) {
+    rows.into_iter().for_each(|(labels, samples)| {
+        family.row(&labels, label);
+        samples
+            .into_iter()
+            .for_each(|(value, number)| family.sample(&value, number));
+    });
 }
 
 #[cfg(test)]
