@@ -196,7 +196,7 @@ impl History {
 
     fn width(&self, key: &Key) -> usize {
         match key {
-            Key::Row(..) => sheet::row::BUCKETS + self.edges.len() + 1,
+            Key::Row(..) => sheet::row::width(self.edges.len()),
             Key::Cache(_) => sheet::cache::WIDTH,
             Key::Upstream(_) => sheet::upstream::WIDTH,
             Key::App(_) => sheet::app::WIDTH,

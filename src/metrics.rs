@@ -9,9 +9,10 @@ pub mod promql;
 
 use std::sync::Arc;
 
-pub use self::exporter::{Checkpoint, Own};
+pub use self::exporter::Own;
 use self::exposition::Exposition;
 pub use self::exposition::Form;
+use crate::checkpoint::saver::Checkpoint;
 use crate::clock::Now;
 use crate::record::{Nanos, UnixMillis};
 use crate::source::Snapshot;

@@ -116,7 +116,7 @@ impl Endpoint {
     pub fn new(history: &History, live: &Live, fixed: &Row, method: Method) -> Self {
         let key = Key::Row(Arc::clone(&fixed.route), method);
         let lengths = WINDOWS.map(|(_, length)| length);
-        let rises = history.rises(live, &key, row::BUCKETS + history.edges().len() + 1, &lengths);
+        let rises = history.rises(live, &key, row::width(history.edges().len()), &lengths);
         let caches = history.rises(
             live,
             &Key::Cache(Arc::clone(&fixed.route)),

@@ -15,7 +15,7 @@ use super::disk::Directory;
 use super::{Store, sync};
 use crate::clock::Clock;
 use crate::ingest::{self, Handle};
-use crate::metrics::Checkpoint;
+use crate::record::UnixMillis;
 use crate::source::State;
 
 /// How often to save between scrapes: what a start after `kill -9` reads again.
@@ -35,6 +35,15 @@ pub struct Saver {
 }
 
 /// How saving goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// When the newest one was written.
+    pub saved: Option<UnixMillis>,
+    /// How often that failed since the start.
+    pub failures: u64,
+}
+
+/// What the thread says of it.
 #[derive(Debug, Default)]
 struct Report {
     saved: AtomicI64,

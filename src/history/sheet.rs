@@ -44,6 +44,11 @@ pub mod row {
     pub const RETRIED: usize = 5;
     /// From here on, by duration's bucket, requests that were good.
     pub const BUCKETS: usize = 6;
+
+    /// How many cells, with so many edges between the buckets.
+    pub const fn width(edges: usize) -> usize {
+        BUCKETS + edges + 1
+    }
 }
 
 /// The cells of a route's cache.
@@ -100,8 +105,7 @@ fn requests(sheet: &mut Sheet, model: &Model, tally: &Tally) {
         if row.shown {
             let judged = fixed.objectives.ratio(Slo::Availability).is_some();
             let codes = (!judged).then_some(&fixed.objectives.error_codes);
-            let mut cells = endpoint(row, codes);
-            cells.resize(row::BUCKETS + tally.edges.len() + 1, 0);
+            let cells = endpoint(row, codes, tally.edges.len());
             sheet.insert(Key::Row(Arc::clone(&row.route), row.method), cells);
         }
     }
@@ -116,7 +120,7 @@ fn requests(sheet: &mut Sheet, model: &Model, tally: &Tally) {
 }
 
 /// `codes` where no objective says what is bad.
-fn endpoint(row: &RowTally, codes: Option<&ErrorCodes>) -> Vec<u64> {
+fn endpoint(row: &RowTally, codes: Option<&ErrorCodes>, edges: usize) -> Vec<u64> {
     let requests = row.codes.total();
     let [bad, good] = match codes {
         Some(codes) => {
@@ -128,6 +132,7 @@ fn endpoint(row: &RowTally, codes: Option<&ErrorCodes>) -> Vec<u64> {
     let [slow, fast] = row.events[Slo::Latency as usize];
     let mut cells = vec![requests, bad, good, slow, fast, row.retried];
     cells.extend_from_slice(row.durations[Outcome::Ok as usize].counts());
+    cells.resize(row::width(edges), 0);
     cells
 }
 

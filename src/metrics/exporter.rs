@@ -2,8 +2,9 @@
 
 use super::exposition::Exposition;
 use super::{Scrape, unix_seconds};
+use crate::checkpoint::saver::Checkpoint;
 use crate::process::ProcessStats;
-use crate::record::{Reject, UnixMillis, Unmeasured};
+use crate::record::{Reject, Unmeasured};
 use crate::reload::Outcome;
 use crate::source::{Snapshot, SourceName};
 use crate::tail::{FileState, Rotation};
@@ -17,15 +18,6 @@ pub struct Own {
     pub limit_hits: Vec<(&'static str, u64)>,
     /// How the last reload of the configuration went.
     pub reload: Option<Outcome>,
-}
-
-/// How saving goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// When the newest one was written.
-    pub saved: Option<UnixMillis>,
-    /// How often that failed since the start.
-    pub failures: u64,
 }
 
 /// `checkpoint` is `None` where no state is kept.

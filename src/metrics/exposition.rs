@@ -77,6 +77,27 @@ struct Family<'e> {
 }
 
 impl Family<'_> {
+    /// A sample for each row.
+    fn each<L: Labels, N: Number>(mut self, rows: impl IntoIterator<Item = (L, N)>) {
+        // Not a loop from outside: rows are chains of chains.
+        rows.into_iter()
+            .for_each(|(labels, number)| self.alone(&labels, number));
+    }
+
+    /// Samples for each row, which differ in `label`.
+    fn each_by<L: Labels, V: Value, N: Number>(
+        mut self,
+        label: &str,
+        rows: impl IntoIterator<Item = (L, impl IntoIterator<Item = (V, N)>)>,
+    ) {
+        rows.into_iter().for_each(|(labels, samples)| {
+            self.row(&labels, label);
+            samples
+                .into_iter()
+                .for_each(|(value, number)| self.sample(&value, number));
+        });
+    }
+
     /// Begins samples that differ in `label` only.
     #[inline(never)]
     fn row(&mut self, labels: &dyn Labels, label: &str) {
@@ -155,10 +176,8 @@ impl Exposition {
         rows: impl IntoIterator<Item = (L, N)>,
     ) {
         let sample = [name, "_total"].concat();
-        let mut family = self.family(self.counter_name(name, &sample), "counter", help, &sample);
-        // Not a loop from outside: rows are chains of chains.
-        rows.into_iter()
-            .for_each(|(labels, number)| family.alone(&labels, number));
+        self.family(self.counter_name(name, &sample), "counter", help, &sample)
+            .each(rows);
     }
 
     pub(super) fn gauge<L: Labels, N: Number>(
@@ -167,9 +186,7 @@ impl Exposition {
         help: &str,
         rows: impl IntoIterator<Item = (L, N)>,
     ) {
-        let mut family = self.family(name, "gauge", help, name);
-        rows.into_iter()
-            .for_each(|(labels, number)| family.alone(&labels, number));
+        self.family(name, "gauge", help, name).each(rows);
     }
 
     /// A family whose samples differ in `label` within each row: what they share is written once.
@@ -181,8 +198,8 @@ impl Exposition {
         rows: impl IntoIterator<Item = (L, impl IntoIterator<Item = (V, N)>)>,
     ) {
         let sample = [name, "_total"].concat();
-        let family = self.family(self.counter_name(name, &sample), "counter", help, &sample);
-        by(label, family, rows);
+        self.family(self.counter_name(name, &sample), "counter", help, &sample)
+            .each_by(label, rows);
     }
 
     /// The same for a gauge.
@@ -193,7 +210,7 @@ impl Exposition {
         help: &str,
         rows: impl IntoIterator<Item = (L, impl IntoIterator<Item = (V, N)>)>,
     ) {
-        by(label, self.family(name, "gauge", help, name), rows);
+        self.family(name, "gauge", help, name).each_by(label, rows);
     }
 
     /// A family of one sample without labels; left out where there is no value.
@@ -309,19 +326,6 @@ impl Exposition {
     }
 }
 
-fn by<L: Labels, V: Value, N: Number>(
-    label: &str,
-    mut family: Family<'_>,
-    rows: impl IntoIterator<Item = (L, impl IntoIterator<Item = (V, N)>)>,
-) {
-    rows.into_iter().for_each(|(labels, samples)| {
-        family.row(&labels, label);
-        samples
-            .into_iter()
-            .for_each(|(value, number)| family.sample(&value, number));
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fmt, iter};
@@ -357,7 +361,8 @@ mod tests {
         fn written(&self) -> String {
             let mut ours = Exposition::new(Form::OpenMetrics);
             ours.counter("bingo_requests", HELP, [(self.labels(), self.count)]);
-            ours.gauge("bingo_ratio", HELP, [(self.labels(), self.ratio)]);
+            let (first, (second, value)) = self.labels();
+            ours.gauge_by(second, "bingo_ratio", HELP, [(first, [(value, self.ratio)])]);
             ours.gauge::<(&'static str, &str), u64>("bingo_nothing", HELP, []);
             ours.histogram(
                 "bingo_seconds",

@@ -20,7 +20,7 @@ fn endpoint(minutes: &[[u64; 4]]) -> (Endpoint, Objectives) {
     let model = model();
     let movie = movie(&model);
     let mut history = History::new(Arc::clone(&model.edges));
-    let mut counts = vec![0; row::BUCKETS + model.edges.len() + 1];
+    let mut counts = vec![0; row::width(model.edges.len())];
     let sheet =
         |counts: &Vec<u64>| Sheet::from([(Key::Row(Arc::clone(&movie.route), Method::Get), counts.clone())]);
     let mut now = START;

@@ -70,7 +70,7 @@ impl CodeCounts {
         }
     }
 
-    /// Adds another's counts to these. What was a series stays one, even beyond the room.
+    /// Adds another's counts to these. What was counted stays a series, even beyond the room.
     pub fn merge(&mut self, other: &Self, room: &mut Room) {
         for (code, count) in &other.counted {
             let before = self.series();

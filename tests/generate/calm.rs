@@ -9,9 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bingo_exporter::checkpoint::saver::Checkpoint;
 use bingo_exporter::clock::Now;
 use bingo_exporter::config::{Config, Overrides};
-use bingo_exporter::metrics::{Checkpoint, Form, Own, Scrape};
+use bingo_exporter::metrics::{Form, Own, Scrape};
 use bingo_exporter::model::Model;
 use bingo_exporter::record::Cache;
 use bingo_exporter::simulate::story::Story;

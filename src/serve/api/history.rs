@@ -102,7 +102,7 @@ impl Points {
     pub(super) fn new(history: &History, live: &Live, keys: &[Key], step_seconds: u32) -> Self {
         let step = i64::from(step_seconds) * 1000;
         let steps = u32::try_from(step / STEP).unwrap_or(1);
-        let width = row::BUCKETS + history.edges().len() + 1;
+        let width = row::width(history.edges().len());
         let mut points = Self {
             times: vec![],
             seconds: vec![],
