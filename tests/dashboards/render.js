@@ -13,6 +13,8 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const TYPES = { html: "text/html", js: "text/javascript", css: "text/css", svg: "image/svg+xml", json: "application/json" };
 const PLACES = [
   [dashboards, "/dashboards/"],
+  // The package lacks the icon of a panel that still waits for an answer; only a busy machine is slow enough to show it.
+  [join(HERE, "node_modules/@grafana/ui/dist/public/img/icons/unicons/sync.svg"), "/public/build/img/icons/unicons/sync-slash.svg"],
   [join(HERE, "node_modules/@grafana/ui/dist/public"), "/public/build/"],
   [join(HERE, "node_modules/@fontsource/inter/files/inter-latin-400-normal.woff2"), "/public/fonts/inter/Inter-Regular.woff2"],
   [join(HERE, "node_modules/@fontsource/inter/files/inter-latin-500-normal.woff2"), "/public/fonts/inter/Inter-Medium.woff2"],
@@ -50,7 +52,7 @@ const server = createServer((asked, answer) => {
 async function render(page, name) {
   const problems = [];
   page.on("pageerror", (error) => problems.push(`${name}: ${error.stack}`));
-  page.on("console", (message) => message.type() === "error" && problems.push(`${name}: ${message.text()}`));
+  page.on("console", (message) => message.type() === "error" && problems.push(`${name}: ${message.text()} ${message.location().url}`));
   await page.goto(`http://127.0.0.1:${server.address().port}/?dashboard=${name}&seconds=${seconds}`);
   const panels = page.locator(`section[data-testid^="${HEADER}"]`);
   await panels.first().waitFor();

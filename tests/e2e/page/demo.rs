@@ -73,19 +73,12 @@ fn check_everybody(browser: &Browser) {
 fn the_page_while_the_demo_runs() {
     let exporter = Exporter::spawn(&mut command(&["demo"]));
     let browser = Browser::start();
-    // On a busy machine the best of some says what the page itself costs.
-    let loads: Vec<_> = (0..5)
-        .map(|_| first_load(&browser, &address(&exporter)))
-        .collect();
-    let (bytes, drawing) = loads
-        .iter()
-        .copied()
-        .fold((0, f64::MAX), |a, b| (a.0.max(b.0), a.1.min(b.1)));
-    assert!((10_000..100_000).contains(&bytes), "{bytes} bytes");
-    assert!(
-        drawing < 200.0,
-        "{drawing} ms from the answer to the first drawing"
-    );
+    // The rest of the machine's work slows a load, never hastens one: one quick load says what the page itself costs.
+    wait_until("a load drawn within 200 ms of the answer", DEADLINE, || {
+        let (bytes, drawing) = first_load(&browser, &address(&exporter));
+        assert!((10_000..100_000).contains(&bytes), "{bytes} bytes");
+        drawing < 200.0
+    });
 
     check_everybody(&browser);
 
