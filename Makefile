@@ -142,15 +142,18 @@ fleet: setup
 tailing:
 	@cargo bench --locked --bench tailing
 
+# Where cargo puts it, a benchmark's own build takes its place.
+RELEASE := cargo build --locked --release && cp target/release/bingo-exporter target/shipped
+
 bench: setup
 	@command -v mtail > /dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mtail
 	cargo bench --locked --bench table
-	cargo build --locked --release
-	cargo bench --locked --bench scrape -- target/release/bingo-exporter
+	$(RELEASE)
+	cargo bench --locked --bench scrape -- target/shipped
 
 cost:
-	@cargo build --locked --release
-	EXPORTER=$(CURDIR)/target/release/bingo-exporter cargo bench --locked --bench cost $(CASES)
+	@$(RELEASE)
+	EXPORTER=$(CURDIR)/target/shipped cargo bench --locked --bench cost $(CASES)
 
 run:
 	@cargo run --locked --release -- $(ARGS)

@@ -152,8 +152,8 @@ impl Histogram {
 
     /// Sum of all durations in seconds.
     pub fn sum_seconds(&self) -> f64 {
-        let (seconds, nanos) = (self.sum / 1_000_000_000, self.sum % 1_000_000_000);
-        seconds as f64 + nanos as f64 / 1e9
+        // Rounded once, so that what is shown has no more digits than what was counted.
+        self.sum as f64 / 1e9
     }
 
     /// The same observations over other edges. Where an edge is new, what lay around it is taken to lie above:
