@@ -15,7 +15,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: setup test fuzz torture fleet screenshots tailing bench cost deb deploy-test run
+.PHONY: setup test fuzz fuzz-build torture fleet screenshots tailing bench cost deb deploy-test run
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -76,12 +76,17 @@ test: setup
 	part cargo clippy --locked --all-targets -- -D warnings
 	part env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	part cargo test --locked --no-run
-	# The rest mostly waits; this one takes what time is left.
-	part nice cargo test --locked --test generate the_tests_kill_every_mutant > target/mutants.log 2>&1 &
-	mutants=$$!
+	# The tests mostly wait; what only computes takes what time is left.
+	beside() {
+		part nice -n 19 cargo test --locked --test generate the_tests_kill_every_mutant
+		part nice -n 19 $(MAKE) fuzz-build
+		part nice -n 19 cargo bench --locked --profile instructions --bench instructions --no-run
+	}
+	beside > target/beside.log 2>&1 &
+	beside=$$!
 	part cargo test --locked -- --skip the_tests_kill_every_mutant
-	wait "$$mutants" || { cat target/mutants.log; exit 1; }
-	cat target/mutants.log
+	wait "$$beside" || { cat target/beside.log; exit 1; }
+	cat target/beside.log
 	part $(MAKE) fuzz FUZZ_SECONDS=3
 	part deploy/tests/check.sh
 	part cargo bench --locked --profile instructions --bench instructions
@@ -91,10 +96,12 @@ COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 	-Cllvm-args=-sanitizer-coverage-trace-compares
 
-fuzz: setup
+fuzz-build: setup
+	@CARGO_TARGET_DIR=$(CURDIR)/target/fuzz RUSTFLAGS='--cfg fuzzing $(COVERAGE)' \
+		cargo build --quiet --manifest-path fuzz/Cargo.toml --target "$$(rustc -vV | sed -n 's/^host: //p')"
+
+fuzz: fuzz-build
 	@host=$$(rustc -vV | sed -n 's/^host: //p')
-	export CARGO_TARGET_DIR=$(CURDIR)/target/fuzz RUSTFLAGS='--cfg fuzzing $(COVERAGE)'
-	cargo build --quiet --manifest-path fuzz/Cargo.toml --target "$$host"
 	for file in fuzz/fuzz_targets/*.rs; do
 		target=$$(basename "$$file" .rs)
 		mkdir -p "target/fuzz/corpus/$$target" target/fuzz/crashes
