@@ -74,10 +74,11 @@ fn the_page_while_the_demo_runs() {
     let exporter = Exporter::spawn(&mut command(&["demo"]));
     let browser = Browser::start();
     // The rest of the machine's work slows a load, never hastens one: one quick load says what the page itself costs.
-    wait_until("a load drawn within 200 ms of the answer", DEADLINE, || {
+    // And one that may be drawn before all of it is there does not say its size.
+    wait_until("a whole load drawn within 200 ms of the answer", DEADLINE, || {
         let (bytes, drawing) = first_load(&browser, &address(&exporter));
-        assert!((10_000..100_000).contains(&bytes), "{bytes} bytes");
-        drawing < 200.0
+        assert!(bytes < 100_000, "{bytes} bytes");
+        bytes > 10_000 && drawing < 200.0
     });
 
     check_everybody(&browser);
