@@ -82,8 +82,11 @@ test: setup
 		part nice -n 19 $(MAKE) fuzz-build
 		part nice -n 19 cargo bench --locked --profile instructions --bench instructions --no-run
 	}
+	set -m
 	beside > target/beside.log 2>&1 &
 	beside=$$!
+	set +m
+	trap 'kill -- -$$beside 2> /dev/null || :' EXIT
 	part cargo test --locked -- --skip the_tests_kill_every_mutant
 	wait "$$beside" || { cat target/beside.log; exit 1; }
 	cat target/beside.log
