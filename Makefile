@@ -7,7 +7,8 @@
 # make tailing following by linemux beside ours: lines lost, doubled and torn, case by case
 # make bench   cost of a line in each format, and beside mawk, mtail and wc, as the README's section; of a scrape, and memory;
 #              each stage by itself with cargo bench --bench stages
-# make cost    processor, wake-ups and memory of a running exporter: idle, at 120 and 10,000 lines/s, with a thousand files
+# make cost    processor, wake-ups and memory of a running exporter: idle, at 120 and 10,000 lines/s, with a thousand files;
+#              CASES="120-lines 20" measures one of them, for so many seconds
 # make deb     build the Debian package
 # make deploy-test  install it in a Debian tree under systemd, by hand and by Ansible (as root)
 # make run     build the exporter as it is shipped and run it; ARGS='--config.print' passes flags
@@ -163,7 +164,7 @@ bench: setup
 
 cost:
 	@$(RELEASE)
-	EXPORTER=$(CURDIR)/target/shipped cargo bench --locked --bench cost $(CASES)
+	EXPORTER=$(CURDIR)/target/shipped cargo bench --locked --bench cost -- $(CASES)
 
 run:
 	@cargo run --locked --release -- $(ARGS)
