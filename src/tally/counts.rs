@@ -152,7 +152,7 @@ impl Histogram {
 
     /// Sum of all durations in seconds.
     pub fn sum_seconds(&self) -> f64 {
-        // Rounded once, so that what is shown has no more digits than what was counted.
+        // In one division: a sum of two floats shows digits that were never counted.
         self.sum as f64 / 1e9
     }
 
