@@ -2,8 +2,7 @@
 //! holds up neither reading nor HTTP.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{io, mem};
@@ -30,7 +29,7 @@ const SYNC_EVERY: Duration = Duration::from_secs(15);
 /// Asks for a save and tells how saving goes.
 #[derive(Debug, Clone)]
 pub struct Saver {
-    requests: Sender<Request>,
+    desk: Arc<Desk>,
     report: Arc<Report>,
 }
 
@@ -51,9 +50,48 @@ struct Report {
     message: Mutex<Option<String>>,
 }
 
-enum Request {
-    Save(oneshot::Sender<()>),
-    Stop,
+/// Where saves are asked for. No channel: the standard one is locked while it wakes, so that the woken waits in turn.
+#[derive(Debug, Default)]
+struct Desk {
+    asked: Mutex<Asked>,
+    rung: Condvar,
+}
+
+/// What was asked for and not begun.
+#[derive(Debug, Default)]
+struct Asked {
+    /// All are answered by one save.
+    waiting: Vec<oneshot::Sender<()>>,
+    stop: bool,
+    /// The last save is over.
+    ended: bool,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes once the lock is free again: who wakes needs it.
+    fn ask(&self, what: impl FnOnce(&mut Asked)) {
+        what(&mut self.lock());
+        self.rung.notify_one();
+    }
+
+    /// Waits until something is asked for, at most `timeout`: who waits for a save, and whether it is the last one.
+    fn wait(&self, timeout: Duration) -> (Vec<oneshot::Sender<()>>, bool) {
+        let calm = |asked: &mut Asked| asked.waiting.is_empty() && !asked.stop;
+        let waited = self.rung.wait_timeout_while(self.lock(), timeout, calm);
+        let (mut asked, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        (mem::take(&mut asked.waiting), asked.stop)
+    }
+
+    /// The last save is over: who asked since has nothing to wait for.
+    fn end(&self) {
+        let mut asked = self.lock();
+        asked.ended = true;
+        asked.waiting.clear();
+    }
 }
 
 impl Saver {
@@ -67,9 +105,10 @@ impl Saver {
         sources: Vec<Handle>,
         clock: Clock,
     ) -> io::Result<(Self, JoinHandle<()>)> {
-        let (requests, received) = mpsc::channel();
+        let desk = Arc::new(Desk::default());
         let report = Arc::new(Report::default());
         let worker = Worker {
+            desk: Arc::clone(&desk),
             store,
             disk,
             sources,
@@ -82,23 +121,26 @@ impl Saver {
         };
         let thread = thread::Builder::new()
             .name("checkpoint".into())
-            .spawn(move || worker.run(&received))?;
-        Ok((Self { requests, report }, thread))
+            .spawn(move || worker.run())?;
+        Ok((Self { desk, report }, thread))
     }
 
     /// Begins to save what the sources have published, which is at least what the caller holds. The future tells whether
     /// that is over within `timeout`; a save that failed is over too, and the next start knows of it.
     pub fn save(&self, timeout: Duration) -> impl Future<Output = bool> + use<> {
         let (reply, done) = oneshot::channel();
-        let asked = self.requests.send(Request::Save(reply)).is_ok();
-        // After the last save nothing changes any more.
-        async move { !asked || tokio::time::timeout(timeout, done).await.is_ok() }
+        self.desk.ask(|asked| {
+            // After the last save nothing changes any more, and nobody waits.
+            if !asked.ended {
+                asked.waiting.push(reply);
+            }
+        });
+        async move { tokio::time::timeout(timeout, done).await.is_ok() }
     }
 
     /// Saves for the last time, once the sources have ended.
     pub fn stop(&self) {
-        // A thread that is gone has nothing left to save.
-        let _ = self.requests.send(Request::Stop);
+        self.desk.ask(|asked| asked.stop = true);
     }
 
     /// How saving goes.
@@ -134,6 +176,7 @@ impl Report {
 }
 
 struct Worker {
+    desk: Arc<Desk>,
     store: Store<Directory>,
     /// For syncing beside saving.
     disk: Directory,
@@ -149,25 +192,10 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, requests: &Receiver<Request>) {
+    fn run(mut self) {
         let mut every = EVERY_AT_START;
         loop {
-            let mut waiting = vec![];
-            let mut stop = match requests.recv_timeout(every) {
-                Ok(Request::Save(reply)) => {
-                    waiting.push(reply);
-                    false
-                }
-                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => true,
-                Err(RecvTimeoutError::Timeout) => false,
-            };
-            // All that asked meanwhile are answered by one save.
-            for request in requests.try_iter() {
-                match request {
-                    Request::Save(reply) => waiting.push(reply),
-                    Request::Stop => stop = true,
-                }
-            }
+            let (waiting, stop) = self.desk.wait(every);
             every = self.save(stop);
             for reply in waiting {
                 // Who asked may have given up.
@@ -228,6 +256,7 @@ impl Worker {
     }
 
     fn finish(mut self) {
+        self.desk.end();
         if let Some(thread) = mem::take(&mut self.syncing) {
             // Its failure was noted by itself.
             let _ = thread.join();

@@ -91,7 +91,8 @@ impl<'a> Range<'a> {
 
 /// Compresses responses for clients that accept gzip, and says `Vary: accept-encoding` on those it could compress
 /// (a response that already varies by it, see [`VARY`], keeps its header). At the fastest level: metrics are so
-/// repetitive that a better one saves little, and the processor belongs to the service next door.
+/// repetitive that a better one saves little, and the processor belongs to the service next door. A layer of each
+/// route: around the router it would see no body of a HEAD, and tell its client of another answer than GET's.
 pub fn gzip() -> CompressionLayer<SizeAbove> {
     CompressionLayer::new()
         .gzip(true)
@@ -255,6 +256,23 @@ mod tests {
         }
         let small = fetch(1000, Some("gzip"), None).await;
         assert_eq!((small.0, small.2), (None, 1000));
+    }
+
+    #[tokio::test]
+    async fn head_is_told_what_get_would_be() {
+        let app = Router::new()
+            .route("/", get(async || "x".repeat(100_000)))
+            .layer(gzip());
+        for accept in ["gzip", "identity"] {
+            let head = async |method: &str| {
+                let request = Request::builder()
+                    .method(method)
+                    .header(header::ACCEPT_ENCODING, accept);
+                let response = app.clone().oneshot(request.body(Body::empty()).unwrap());
+                response.await.unwrap().into_parts().0.headers
+            };
+            assert_eq!(head("HEAD").await, head("GET").await);
+        }
     }
 
     #[tokio::test]

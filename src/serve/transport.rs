@@ -12,7 +12,6 @@ use std::task::{Poll, ready};
 use anyhow::Context as _;
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::ConnectInfo;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -111,9 +110,7 @@ fn refusal(shown: &str, error: &io::Error) -> anyhow::Error {
 }
 
 /// Serves `app` on all `listeners` until `shutdown` is ready, then stops accepting, closes idle connections, waits
-/// up to [`Limits::shutdown`] for responses under way, and returns. Handlers find the client's address as
-/// [`ConnectInfo<SocketAddr>`] in the request's extensions, IPv4 always as such. Needs a tokio runtime with I/O and
-/// time.
+/// up to [`Limits::shutdown`] for responses under way, and returns. Needs a tokio runtime with I/O and time.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     app: Router,
@@ -212,8 +209,7 @@ async fn accept(listeners: &[TcpListener], turn: &mut usize) -> io::Result<(TcpS
     poll_fn(|cx| {
         for listener in rest.iter().chain(last) {
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                // An IPv4 client of a listener for both families comes as `::ffff:192.0.2.1`, which no rule about
-                // IPv4 networks would match.
+                // An IPv4 client of a listener for both families comes as `::ffff:192.0.2.1`.
                 return Poll::Ready(accepted.map(|(stream, peer)| (stream, canonical(peer))));
             }
         }
@@ -266,7 +262,7 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let service = service_fn(|request| self.answer(request, peer, guard.clone()));
+        let service = service_fn(|request| self.answer(request, guard.clone()));
         let stream = GuardedStream {
             stream,
             guard: guard.clone(),
@@ -310,8 +306,7 @@ impl Server {
 
     async fn answer(
         &self,
-        mut request: Request<Incoming>,
-        peer: SocketAddr,
+        request: Request<Incoming>,
         guard: Guard,
     ) -> Result<Response<GuardedBody>, Infallible> {
         guard.requested();
@@ -324,7 +319,6 @@ impl Server {
             self.hits.count(Limit::BodyBytes);
             closing(status)
         } else {
-            request.extensions_mut().insert(ConnectInfo(peer));
             self.app.clone().oneshot(request.map(Body::new)).await?
         };
         Ok(response.map(|body| GuardedBody { body, guard }))
