@@ -316,5 +316,6 @@ mod tests {
         saver.stop();
         let ended = tokio::task::spawn_blocking(|| (reading.join(), saving.join()));
         assert!(matches!(ended.await, Ok((Ok(()), Ok(())))));
+        assert!(saver.save(PATIENCE).await, "nothing is left to wait for");
     }
 }
