@@ -1,6 +1,6 @@
-//! `make cost`: what the exporter costs beside the service it watches: processor, wake-ups and memory of a release build, a
-//! minute each, asked by nobody. A report, not a test: the machine may be busy. An argument names one case, another says
-//! for how many seconds.
+//! `make cost`: what the exporter costs beside the service it watches: processor, wake-ups and memory of a release build,
+//! two minutes each, asked by nobody: so long that each path is looked at once, however many there are. A report, not a test:
+//! the machine may be busy. An argument names one case, another says for how many seconds.
 
 #![expect(
     clippy::unwrap_used,
@@ -57,8 +57,8 @@ const CASES: [Case; 7] = [
 ];
 
 /// After the start, and after the last line, until nothing of it is left to do: an idle source is looked at less often
-/// after half a minute, and the directories of a thousand new files are looked through once more after one.
-const SETTLE: Duration = Duration::from_secs(75);
+/// after half a minute, and the directories of a thousand new files are looked through once more after two.
+const SETTLE: Duration = Duration::from_secs(135);
 
 /// A writer's pause between two bursts.
 const TICK: Duration = Duration::from_millis(5);
@@ -72,7 +72,7 @@ const BLOCK: usize = 20_000;
 fn main() {
     let args = std::env::args().skip(1).filter(|arg| !arg.starts_with("--"));
     let (numbers, names): (Vec<_>, Vec<_>) = args.partition(|arg| arg.parse::<u64>().is_ok());
-    let seconds = numbers.first().map_or(60, |seconds| seconds.parse().unwrap());
+    let seconds = numbers.first().map_or(120, |seconds| seconds.parse().unwrap());
     println!(
         "{:22} {:>9} {:>11} {:>8}   processor and wake-ups by thread",
         "", "processor", "wake-ups/s", "peak RSS"

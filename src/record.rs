@@ -95,6 +95,11 @@ macro_rules! closed_set {
 }
 pub(crate) use closed_set;
 
+/// Whether a value need not be saved, since what is absent is read as this.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 closed_set! {
     /// The methods of RFC 9110 and PATCH; anything else is `OTHER`.
     Method {

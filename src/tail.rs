@@ -31,7 +31,7 @@ pub(crate) use self::identity::lossy;
 use self::identity::{Bookmark, FileId, Position, Role, Stamp};
 pub use self::lines::{Line, Lines};
 use self::open::Blocked;
-use self::rotated::remember;
+use self::rotated::{DirectoryStamp, remember};
 use self::writes::Writes;
 use crate::clock::Now;
 use crate::record::{UnixMillis, closed_set};
@@ -114,7 +114,7 @@ pub struct Tail {
     /// Rotated files, at the last scan.
     present: HashSet<(FileId, Stamp)>,
     /// Directories with rotated files, and when they had last changed.
-    scanned: BTreeMap<PathBuf, (i64, i64)>,
+    scanned: Vec<DirectoryStamp>,
     /// One of them may have changed since without our seeing it, in the same tick of its time stamp.
     scanned_fresh: bool,
     /// A scan left something undecided.
@@ -210,7 +210,7 @@ impl Tail {
             known: vec![],
             live: HashSet::new(),
             present: HashSet::new(),
-            scanned: BTreeMap::new(),
+            scanned: vec![],
             scanned_fresh: false,
             rescan: false,
             unsettled: None,
@@ -319,9 +319,13 @@ impl Tail {
         let held = followed
             .chain(archives)
             .filter(|bookmark| bookmark.position.says_something());
+        let most = self.followers.len() + self.archives.len() + self.known.len();
+        let mut bookmarks = Vec::with_capacity(most);
+        bookmarks.extend(held);
+        bookmarks.extend_from_slice(&self.known);
         let looked = self.patterns.iter().filter(|pattern| pattern.looked);
         Memory {
-            bookmarks: held.chain(self.known.iter().cloned()).collect(),
+            bookmarks,
             patterns: looked.map(|pattern| pattern.as_str().to_owned()).collect(),
             since: self.since,
         }
@@ -609,13 +613,6 @@ fn by_id(found: &BTreeMap<PathBuf, Found>) -> HashMap<FileId, (&Path, &Metadata)
         }
     }
     ids
-}
-
-/// The directories these paths are in, each once. Files of one directory mostly follow one another.
-fn parents<'p>(paths: impl Iterator<Item = &'p Path>) -> BTreeSet<&'p Path> {
-    let mut parents: Vec<&Path> = paths.filter_map(Path::parent).collect();
-    parents.dedup();
-    BTreeSet::from_iter(parents)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AccessDecoder, Reader};
-use crate::record::{Reject, closed_set};
+use crate::record::{Reject, closed_set, is_default};
 
 #[cfg(test)]
 mod tests;
@@ -40,8 +40,10 @@ const NGINX_BINGO: &str = "BINGO: [$time_local] $status, $request, to: $upstream
 pub struct Detection {
     known: Option<Known>,
     /// Rejected lines less read ones since then.
+    #[serde(default, skip_serializing_if = "is_default")]
     misses: u8,
     /// Lines that no format claimed, since none is known.
+    #[serde(default, skip_serializing_if = "is_default")]
     unclaimed: u64,
 }
 

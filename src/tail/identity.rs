@@ -10,6 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::record::is_default;
+
 /// How much of a file's beginning identifies it.
 pub const HEAD_BYTES: usize = 1024;
 
@@ -82,6 +84,7 @@ pub struct Position {
     /// Start of the first line that is not done with; or, while `skipping`, a place inside it.
     pub offset: u64,
     /// Inside a line that is too long.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub skipping: bool,
 }
 
@@ -110,6 +113,7 @@ pub struct Bookmark {
     /// The file when it was noted; the compressed one, where it is one.
     pub stamp: Stamp,
     /// How much we still expect of it.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub role: Role,
 }
 
@@ -132,9 +136,10 @@ impl From<&Metadata> for Stamp {
 }
 
 /// How much we still expect of a file we have a bookmark in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// It was the file at its path: whatever came after the position is ours to find.
+    #[default]
     Live,
     /// It was rotated, and being read to its end.
     Rotated,
@@ -144,7 +149,11 @@ pub enum Role {
 
 /// A path that is not UTF-8 is only less well remembered; it must not keep everything else from being saved.
 pub(crate) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
+    match path.to_str() {
+        // Nearly every path, and much sooner found out.
+        Some(path) => serializer.serialize_str(path),
+        None => serializer.serialize_str(&path.to_string_lossy()),
+    }
 }
 
 impl Position {

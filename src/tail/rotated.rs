@@ -1,7 +1,8 @@
 //! Finding again what was rotated: while we were away, or more often than we looked. A rotated file is known by
 //! what it holds, not by its name; one that nobody knows is new and is read from its beginning.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +16,7 @@ use super::discover::Pattern;
 use super::follower::Follower;
 use super::identity::{Bookmark, FileId, Position, Role, Stamp};
 use super::siblings::{Compression, Sibling, Siblings};
-use super::{KNOWN_FILES, PASS_BYTES, Polled, Sink, Tail, parents};
+use super::{KNOWN_FILES, PASS_BYTES, Polled, Sink, Tail};
 use crate::clock::Now;
 use crate::record::UnixMillis;
 
@@ -28,6 +29,9 @@ const UNDECIDED: Duration = Duration::from_secs(10);
 /// A directory changed this recently may change again within the same tick of its time stamp.
 const SETTLED: UnixMillis = 2_000;
 
+/// A directory, and when it last changed: seconds and nanoseconds.
+pub(super) type DirectoryStamp = (OsString, (i64, i64));
+
 /// How often at once a directory is looked through in which names are passed on.
 const SCANS: usize = 3;
 
@@ -36,7 +40,7 @@ impl Tail {
     pub(super) fn scan_is_due(&mut self, now: Now) -> bool {
         let stamps = self.directory_stamps();
         let is_fresh = |seconds: i64| now.unix.saturating_sub(seconds.saturating_mul(1_000)) < SETTLED;
-        let fresh = stamps.values().any(|(seconds, _)| is_fresh(*seconds));
+        let fresh = stamps.iter().any(|(_, (seconds, _))| is_fresh(*seconds));
         let was_fresh = std::mem::replace(&mut self.scanned_fresh, fresh);
         let changed = std::mem::replace(&mut self.scanned, stamps) != self.scanned;
         std::mem::take(&mut self.rescan) || changed || was_fresh || !self.options.rotated.is_empty()
@@ -165,12 +169,17 @@ impl Tail {
     }
 
     /// Directories with rotated files, and when they last changed.
-    fn directory_stamps(&self) -> BTreeMap<PathBuf, (i64, i64)> {
-        let stamp = |directory: &Path| {
+    fn directory_stamps(&self) -> Vec<DirectoryStamp> {
+        let parents = self.origins().filter_map(Path::parent);
+        // By bytes: to take paths apart is slow, and thousands are compared.
+        let mut directories: Vec<&OsStr> = parents.map(Path::as_os_str).collect();
+        directories.sort_unstable();
+        directories.dedup();
+        let stamp = |directory: &OsStr| {
             let metadata = fs::metadata(directory).ok()?;
             Some((directory.to_owned(), (metadata.mtime(), metadata.mtime_nsec())))
         };
-        parents(self.origins()).into_iter().filter_map(stamp).collect()
+        directories.into_iter().filter_map(stamp).collect()
     }
 
     pub(super) fn take_up(&mut self, path: &Path, sibling: &Sibling, now: Now) -> io::Result<()> {
