@@ -57,8 +57,8 @@ const CASES: [Case; 7] = [
 ];
 
 /// After the start, and after the last line, until nothing of it is left to do: an idle source is looked at less often
-/// after half a minute, and the directories of a thousand new files are looked through once more after two.
-const SETTLE: Duration = Duration::from_secs(135);
+/// after half a minute.
+const SETTLE: Duration = Duration::from_secs(75);
 
 /// A writer's pause between two bursts.
 const TICK: Duration = Duration::from_millis(5);

@@ -243,15 +243,12 @@ impl Tail {
         tail
     }
 
-    /// One pass: looks at the paths when it is time or `sweep` asks for it, reads what is new in every file, and
-    /// gives the lines to `sink`.
-    pub fn poll(&mut self, now: Now, sweep: bool, sink: Sink<'_>) -> Polled {
+    /// One pass: looks at the paths when it is time or `asked` for, reads what is new in every file, and gives the lines
+    /// to `sink`.
+    pub fn poll(&mut self, now: Now, asked: bool, sink: Sink<'_>) -> Polled {
         let mut polled = Polled::default();
-        let sweep = sweep
-            || self
-                .swept
-                .is_none_or(|swept| now.elapsed.saturating_sub(swept) >= self.sweep_every());
-        if sweep {
+        let is_due = |swept| now.elapsed.saturating_sub(swept) >= self.sweep_every();
+        if asked || self.swept.is_none_or(is_due) {
             self.sweep(now, &mut polled);
             polled.swept = true;
         }
@@ -263,7 +260,11 @@ impl Tail {
         self.read_archives(&mut polled, sink);
         let cut = self.read(now, &mut polled, sink);
         // While we run, what we hold comes first: only then is a file that was copied and cut known to be cut.
-        if cut || (sweep && !self.restored && self.scan_is_due(now)) {
+        // Where all names are told, and the paths do not tell otherwise, a look that nobody asked for need not ask their
+        // directories.
+        let rotated = polled.rotations != [0; Rotation::COUNT];
+        let may_have_new_names = asked || (polled.swept && (rotated || !self.is_told()));
+        if cut || (may_have_new_names && !self.restored && self.scan_is_due(now)) {
             self.find_rotated(now, &mut polled);
         }
         self.let_go(now, &mut polled, sink);

@@ -177,6 +177,23 @@ fn of_many_files_those_written_to_are_read_between_sweeps() {
 }
 
 #[test]
+fn what_was_rotated_twice_is_found_though_no_name_was_told() {
+    let mut bench = Bench::new("access.log", ReadFrom::Beginning);
+    bench.append("access.log", "first\n");
+    assert_eq!(bench.poll(), ["first"]);
+    bench.tail.set_names_are_told(true);
+
+    bench.rename("access.log", "access.log.2");
+    bench.append("access.log.1", "between\n");
+    bench.append("access.log", "last\n");
+    assert_eq!(bench.pass_at(LOOK, false, |_| {}), NOTHING, "not its time yet");
+    let later = bench.tail.sweep_every();
+    let mut lines = bench.pass_at(later, false, |_| {});
+    lines.extend(bench.pass_at(LOOK, false, |_| {}));
+    assert_eq!(lines, ["last", "between"]);
+}
+
+#[test]
 fn looks_are_seldom_where_nothing_is_missed_by_it() {
     let mut bench = Bench::new("*.log", ReadFrom::Beginning);
     bench.append("000.log", "x\n");
