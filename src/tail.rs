@@ -263,8 +263,9 @@ impl Tail {
         // Where all names are told, and the paths do not tell otherwise, a look that nobody asked for need not ask their
         // directories.
         let rotated = polled.rotations != [0; Rotation::COUNT];
-        let may_have_new_names = asked || (polled.swept && (rotated || !self.is_told()));
-        if cut || (may_have_new_names && !self.restored && self.scan_is_due(now)) {
+        let untold = rotated || !self.options.rotated.is_empty() || !self.is_told();
+        let may_be_new = asked || (polled.swept && untold);
+        if cut || (may_be_new && !self.restored && self.scan_is_due(now)) {
             self.find_rotated(now, &mut polled);
         }
         self.let_go(now, &mut polled, sink);
