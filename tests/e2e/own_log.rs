@@ -39,10 +39,15 @@ fn a_full_pipe_that_nobody_reads_stops_nothing() {
     // Is said in the log.
     let reloaded = http::ask(address, "POST", "/-/reload", &[]).status;
     assert_eq!(reloaded, 200);
+    let scrape = || Exposition::parse(http::ask(address, "GET", "/metrics", &[]).text());
+    // What is there at the first look is old.
+    wait_until("the log to be followed", DEADLINE, || {
+        let files = [("source", "access"), ("state", "following")];
+        scrape().sum("bingo_exporter_files", &files) == 1.0
+    });
     std::fs::write(&log, "{\"request\":\"GET /ping HTTP/1.1\",\"status\":200}\n").unwrap();
     wait_until("the line to be counted", DEADLINE, || {
-        let metrics = Exposition::parse(http::ask(address, "GET", "/metrics", &[]).text());
-        metrics.sum("bingo_http_requests_total", &[("route", "/ping")]) == 1.0
+        scrape().sum("bingo_http_requests_total", &[("route", "/ping")]) == 1.0
     });
     kill_process(Pid::from_child(&exporter.0), Signal::TERM).unwrap();
     let mut status = None;
