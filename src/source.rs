@@ -194,7 +194,7 @@ impl Source {
     }
 
     /// One pass over all files: every new line is decoded, routed and counted. Neither loops nor waits.
-    pub fn pass(&mut self, now: Now, sweep: bool) -> Polled {
+    pub fn pass(&mut self, now: Now, asked: bool) -> Polled {
         let before = (self.intake.lines.total(), self.intake.lines.rejected_total());
         let mut counter = Counter {
             model: &self.model,
@@ -207,7 +207,7 @@ impl Source {
         };
         let polled = self
             .tail
-            .poll(now, sweep, &mut |path, lines| counter.count(path, lines));
+            .poll(now, asked, &mut |path, lines| counter.count(path, lines));
 
         self.formats.announce(&self.model.decoder);
         self.formats

@@ -260,12 +260,8 @@ impl Tail {
         self.read_archives(&mut polled, sink);
         let cut = self.read(now, &mut polled, sink);
         // While we run, what we hold comes first: only then is a file that was copied and cut known to be cut.
-        // Where all names are told, and the paths do not tell otherwise, a look that nobody asked for need not ask their
-        // directories.
-        let rotated = polled.rotations != [0; Rotation::COUNT];
-        let untold = rotated || !self.options.rotated.is_empty() || !self.is_told();
-        let may_be_new = asked || (polled.swept && untold);
-        if cut || (may_be_new && !self.restored && self.scan_is_due(now)) {
+        let hinted = asked || polled.rotations != [0; Rotation::COUNT];
+        if cut || (polled.swept && !self.restored && self.scan_is_due(hinted, now)) {
             self.find_rotated(now, &mut polled);
         }
         self.let_go(now, &mut polled, sink);

@@ -36,14 +36,19 @@ pub(super) type DirectoryStamp = (OsString, (i64, i64));
 const SCANS: usize = 3;
 
 impl Tail {
-    /// Whether a directory with rotated files changed since the last scan, or something was left to look at.
-    pub(super) fn scan_is_due(&mut self, now: Now) -> bool {
+    /// Whether a directory with rotated files changed since the last scan, or something was left to look at. Unless somebody
+    /// or something `hinted` at it, the directories are asked only where not all that comes is told of.
+    pub(super) fn scan_is_due(&mut self, hinted: bool, now: Now) -> bool {
+        let elsewhere = !self.options.rotated.is_empty();
+        if !hinted && !elsewhere && self.is_told() {
+            return false;
+        }
         let stamps = self.directory_stamps();
         let is_fresh = |seconds: i64| now.unix.saturating_sub(seconds.saturating_mul(1_000)) < SETTLED;
         let fresh = stamps.iter().any(|(_, (seconds, _))| is_fresh(*seconds));
         let was_fresh = std::mem::replace(&mut self.scanned_fresh, fresh);
         let changed = std::mem::replace(&mut self.scanned, stamps) != self.scanned;
-        std::mem::take(&mut self.rescan) || changed || was_fresh || !self.options.rotated.is_empty()
+        std::mem::take(&mut self.rescan) || changed || was_fresh || elsewhere
     }
 
     /// Looks for rotated files that are new or hold what is still expected.

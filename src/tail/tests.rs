@@ -194,6 +194,25 @@ fn what_was_rotated_twice_is_found_though_no_name_was_told() {
 }
 
 #[test]
+fn copies_elsewhere_are_found_though_nobody_asks() {
+    let mut bench = Bench::new("access.log", ReadFrom::Beginning);
+    fs::create_dir(bench.at("old")).unwrap();
+    bench.tail.set_options(Options {
+        rotated: vec![bench.at("old/*").display().to_string()],
+        ..bench.tail.options.clone()
+    });
+    bench.append("access.log", "first\n");
+    assert_eq!(bench.poll(), ["first"]);
+    bench.tail.set_names_are_told(true);
+
+    bench.append("old/access.log.1", "before\n");
+    let later = bench.tail.sweep_every();
+    let mut lines = bench.pass_at(later, false, |_| {});
+    lines.extend(bench.pass_at(LOOK, false, |_| {}));
+    assert_eq!(lines, ["before"]);
+}
+
+#[test]
 fn looks_are_seldom_where_nothing_is_missed_by_it() {
     let mut bench = Bench::new("*.log", ReadFrom::Beginning);
     bench.append("000.log", "x\n");
