@@ -41,6 +41,4 @@ awk '
 	/^c?fn=/ { id = said("^c?fn="); if (NF > 1) { name[id] = $2; sub(/\047[0-9]+$/, "", name[id]) } }
 	/^fn=/ && here ~ /bingo-exporter$/ && !(id in seen) { seen[id] = 1; print name[id] }
 ' "$dir/calls" > "$out"
-# Processors have what valgrind's lacks, and gzip's checksum is made with it.
-nm target/order/release/bingo-exporter | awk '$3 ~ /crc32fast11specialized/ { print $3 }' >> "$out"
 wc -l "$out"

@@ -9,13 +9,14 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{self, Request, State};
 use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{MethodRouter, get, post};
 use serde::Deserialize;
 
 use super::api::{About, Columns, Figures, Query, Scope, Status};
 use super::limits::{Limit, LimitHits};
-use super::negotiate;
+use super::negotiate::{self, Gzip};
 use super::page;
 use super::peers::Peers;
 use crate::checkpoint::saver::{Checkpoint, Saver};
@@ -78,7 +79,7 @@ impl Site {
             .route("/-/reload", post(reload).put(reload).fallback(only_post))
             .fallback(async || (StatusCode::NOT_FOUND, "not found; see / for what there is\n"))
             .with_state(Arc::new(self))
-            .layer(negotiate::gzip())
+            .layer(from_fn_with_state(Gzip::default(), negotiate::gzip))
     }
 
     fn snapshots(&self) -> Vec<Arc<Snapshot>> {
