@@ -158,7 +158,7 @@ RELEASE := cargo build --locked --release && cp target/release/bingo-exporter ta
 
 bench: setup
 	@command -v mtail > /dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mtail
-	cargo bench --locked --bench table
+	cargo bench --locked --profile release --bench table
 	$(RELEASE)
 	cargo bench --locked --bench scrape -- target/shipped
 
