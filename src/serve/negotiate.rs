@@ -105,8 +105,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// Where gzip works, once somebody accepted it: memory given back is had again page by page, which takes longer than to
-/// compress into it.
+/// Where gzip works, once somebody accepted it: kept, since memory given back may have to be had again page by page.
 #[derive(Clone, Default)]
 pub struct Gzip(Arc<Mutex<Option<Deflate>>>);
 
