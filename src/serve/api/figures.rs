@@ -155,8 +155,8 @@ impl Figures {
         upstreams: &[UpstreamStatus<'_>],
         now: Now,
     ) -> Verdict {
-        if let Some(why) = verdict::blind(sources) {
-            return Verdict::unknown(why);
+        if let Some(blind) = verdict::blind(sources, now) {
+            return blind;
         }
         let mut problems = verdict::problems(sources, now);
         problems.extend(upstreams.iter().filter_map(verdict::upstream));

@@ -69,6 +69,22 @@ fn apps() {
     assert_eq!(status(lines), something);
 }
 
+#[test]
+fn a_silent_bingo_shows_without_an_access_log() {
+    let verdict = |lines: &str| status(&[snapshot(lines)])["verdict"].clone();
+    let unseen = "no access log is configured: nothing is known of requests";
+    let unknown = serde_json::json!({"level": "unknown", "sentence": unseen, "problems": []});
+    assert_eq!(verdict(""), unknown);
+    let silent = verdict("{\"timestamp\":\"2026-11-23T19:58:00.000Z\",\"msg\":\"I am alive.\"}\n");
+    assert_eq!(silent["level"], "warning");
+    let sentence = format!("{unseen}; bingo 3a956b711f gives no heartbeat, for 2 min");
+    assert_eq!(silent["sentence"], sentence);
+    assert_eq!(
+        silent["problems"][0]["text"],
+        "bingo 3a956b711f gives no heartbeat"
+    );
+}
+
 /// bingo writes its whole environment into every line. Nothing of it gets out.
 #[test]
 fn the_environment_gets_nowhere() {

@@ -58,13 +58,24 @@ pub(super) fn upstream(upstream: &UpstreamStatus<'_>) -> Option<Problem> {
     Some(Problem::new(Level::Warning, text, upstream.since))
 }
 
-/// Why nothing can be said of the requests, where that is so.
-pub(super) fn blind(sources: &[Arc<Snapshot>]) -> Option<String> {
+/// The verdict where nothing can be said of the requests: of the rest.
+pub(super) fn blind(sources: &[Arc<Snapshot>], now: Now) -> Option<Verdict> {
     if sources.iter().any(|source| source.catching_up) {
-        return Some(
-            "catching up with what was written before the start; figures follow in a moment".to_owned(),
-        );
+        // What was read up to here is old, and so are its heartbeats.
+        let why = "catching up with what was written before the start; figures follow in a moment";
+        return Some(Verdict::unknown(why.to_owned()));
     }
+    let why = unseen(sources)?;
+    let problems = problems(sources, now);
+    Some(if problems.is_empty() {
+        Verdict::unknown(why)
+    } else {
+        Verdict::new(&why, problems, now.unix as f64 / 1e3)
+    })
+}
+
+/// Why no request was seen, where that is so.
+fn unseen(sources: &[Arc<Snapshot>]) -> Option<String> {
     let Some(access) = sources.iter().find(|source| source.source == SourceName::Access) else {
         return Some("no access log is configured: nothing is known of requests".to_owned());
     };
