@@ -46,12 +46,13 @@ fn life() -> [Rule; 4] {
             .when(
                 r#"
                 time() - max by (node, log_id) (bingo_app_last_event_timestamp_seconds{event="heartbeat"}) > 45 < 86400
-                unless on (node) bingo_exporter_files{source="app",state!="following"} > 0
+                unless on (node) bingo_exporter_files{source="app",state=~"unreadable|discarded"} > 0
                 "#,
                 "10s",
                 "45: seconds; bingo says that it lives every 10 to 15. With the 10s a dead bingo pages before its minute is \
                  over. 86400: a day later the directory is one of a bingo that was taken away.\n\
-                 A log that cannot be read says nothing.",
+                 A log that cannot be read says nothing. One that is missing may be renamed, and still followed, until bingo \
+                 starts again.",
             )
             .says(
                 "bingo {{ $labels.log_id }} on {{ $labels.node }} gives no sign of life",

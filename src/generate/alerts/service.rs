@@ -201,13 +201,13 @@ fn traffic() -> [Rule; 2] {
             r#"
             node:bingo_http_requests:rate1m == 0
             and avg_over_time(node:bingo_http_requests:rate1m[30m] offset 10m) > 1
-            unless on (node) bingo_exporter_files{source="access",state!="following"} > 0
+            unless on (node) bingo_exporter_files{source="access",state=~"unreadable|discarded"} > 0
             "#,
             "1m",
             "1m: with the minute the rate looks back, two minutes without a request.\n\
              1: requests a second until ten minutes ago. Where there were fewer, none for two minutes is nothing unusual.\n\
              30m: so long the alert stays, at least, while nobody comes.\n\
-             A log that cannot be read says nothing about traffic.",
+             A log that cannot be read says nothing about traffic; one that is missing may be one of several.",
         )
         .says(
             "No requests on node {{ $labels.node }}",

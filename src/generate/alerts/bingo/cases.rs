@@ -46,10 +46,12 @@ fn heartbeat() -> Vec<Case> {
             .on("a", HEARTBEAT, "0+5x12 60x30")
             .on("b", HEARTBEAT, "0+5x50")
             .on("a", &files("following"), "1x50")
-            .on("a", &files("missing"), "0x50")
+            // Rotated by renaming, and not yet begun anew.
+            .on("a", &files("missing"), "1x50")
+            .on("a", &files("unreadable"), "0x50")
             .on(
                 "a",
-                r#"bingo_exporter_files{source="access",state="missing"}"#,
+                r#"bingo_exporter_files{source="access",state="unreadable"}"#,
                 "1x50",
             )
             .silent("1m55s")
@@ -72,6 +74,10 @@ fn heartbeat() -> Vec<Case> {
         of("a log that cannot be read")
             .on("a", HEARTBEAT, "-50+5x50")
             .on("a", &files("unreadable"), "1x50")
+            .silent("1m"),
+        of("a log that is thrown away")
+            .on("a", HEARTBEAT, "-50+5x50")
+            .on("a", &files("discarded"), "1x50")
             .silent("1m"),
     ]
 }

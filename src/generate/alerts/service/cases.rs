@@ -247,9 +247,10 @@ fn traffic() -> Vec<Case> {
         of("1.6 requests a second, then none", "0+6.4x166 1062.4x125")
             .on("a", &files("unreadable"), "0x900")
             .on("a", &files("following"), "1x900")
+            .on("a", &files("missing"), "1x900")
             .on(
                 "a",
-                r#"bingo_exporter_files{source="app",state="missing"}"#,
+                r#"bingo_exporter_files{source="app",state="unreadable"}"#,
                 "1x900",
             )
             .silent("11m")
@@ -259,6 +260,9 @@ fn traffic() -> Vec<Case> {
         of("fewer than one a second, then none", "0+3.6x166 597.6x125").silent("18m"),
         of("an unreadable log", "0+6.4x166 1062.4x125")
             .on("a", &files("unreadable"), "1x900")
+            .silent("15m"),
+        of("a log that is thrown away", "0+6.4x166 1062.4x125")
+            .on("a", &files("discarded"), "1x900")
             .silent("15m"),
         of("fewer requests", "0+6.4x166 1062.4+0.1x125").silent("15m"),
     ]
