@@ -119,9 +119,9 @@ pub fn files_each(asked: usize) -> usize {
     files
 }
 
-/// What is left for each of the two sources.
+/// What is left for each of the two sources, and for as many files of each that were just rotated.
 fn room(descriptors: u64) -> usize {
-    let left = descriptors.saturating_sub(OTHER_FILES) / 2;
+    let left = descriptors.saturating_sub(OTHER_FILES) / 4;
     usize::try_from(left).unwrap_or(usize::MAX).max(FEWEST_FILES)
 }
 

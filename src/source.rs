@@ -154,7 +154,7 @@ impl Source {
         if !with_counts {
             counts.reset(&self.model);
             return Self {
-                tail,
+                tail: tail.after_a_crash(),
                 formats,
                 counts,
                 ..self
@@ -226,7 +226,7 @@ impl Source {
                 lines: self.intake.lines.total() - before.0,
                 rejected: self.intake.lines.rejected_total() - before.1,
                 gap: polled.gap,
-                unreadable: self.tail.count(FileState::Unreadable) > 0,
+                unreadable: self.tail.count(FileState::Unreadable) > 0 || self.tail.leaves_out(),
                 oldest_unread: polled.oldest_unread,
             },
         );

@@ -52,11 +52,15 @@ const SWEEP_LOOKS: u32 = 8;
 /// How long a renamed file must be quiet, while its successor grows, before it is let go.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// How long a deleted file must be quiet before it is let go, where none came in its place and no other needs its: its writer
+/// may still have it.
+const GRACE_OF_DELETED: Duration = Duration::from_secs(3_600);
+
 /// Bytes one pass reads, so that a scrape or a stop is heard while gigabytes are caught up, on a machine that leaves us
 /// a twentieth of a core, too.
 const PASS_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Files remembered after they were let go, so that one moved back is not counted again.
+/// Files remembered after they were let go, so that one moved back is not counted again; besides those that are still there.
 const KNOWN_FILES: usize = 1000;
 
 closed_set! {
@@ -85,7 +89,7 @@ pub struct Options {
     pub read_from: ReadFrom,
     /// Lines longer than this many bytes are passed over.
     pub line_bytes: usize,
-    /// At most so many files are open at once.
+    /// At most so many files are followed at once; as many that were rotated may be read besides.
     pub files: usize,
     /// Further globs where rotated copies go; same directory and name prefix need not be named.
     pub rotated: Vec<String>,
@@ -112,7 +116,7 @@ pub struct Tail {
     /// Files at followed paths, at the last sweep.
     live: HashSet<FileId>,
     /// Rotated files, at the last scan.
-    present: HashSet<(FileId, Stamp)>,
+    present: HashMap<FileId, Stamp>,
     /// Directories with rotated files, and when they had last changed.
     scanned: Vec<DirectoryStamp>,
     /// One of them may have changed since without our seeing it, in the same tick of its time stamp.
@@ -123,6 +127,8 @@ pub struct Tail {
     unsettled: Option<Duration>,
     /// Before the first sweep after a restart.
     restored: bool,
+    /// The machine went down since, so that a file may have lost its end. Before the first sweep, too.
+    may_be_torn: bool,
     /// When we first looked, ever.
     since: Option<UnixMillis>,
     over_limit: usize,
@@ -209,12 +215,13 @@ impl Tail {
             archives: VecDeque::new(),
             known: vec![],
             live: HashSet::new(),
-            present: HashSet::new(),
+            present: HashMap::new(),
             scanned: vec![],
             scanned_fresh: false,
             rescan: false,
             unsettled: None,
             restored: false,
+            may_be_torn: false,
             since: None,
             over_limit: 0,
             complained: 0,
@@ -243,6 +250,16 @@ impl Tail {
         tail
     }
 
+    /// The machine went down since this was remembered: a file that ends before our position and begins as it did is the same,
+    /// and has lost its end.
+    #[must_use]
+    pub fn after_a_crash(self) -> Self {
+        Self {
+            may_be_torn: true,
+            ..self
+        }
+    }
+
     /// One pass: looks at the paths when it is time or `asked` for, reads what is new in every file, and gives the lines
     /// to `sink`.
     pub fn poll(&mut self, now: Now, asked: bool, sink: Sink<'_>) -> Polled {
@@ -265,7 +282,7 @@ impl Tail {
             self.find_rotated(now, &mut polled);
         }
         self.let_go(now, &mut polled, sink);
-        self.restored = false;
+        (self.restored, self.may_be_torn) = (false, false);
         // A long line may have made it grow.
         self.buffer.truncate(CHUNK_BYTES);
         self.buffer.shrink_to(CHUNK_BYTES);
@@ -529,9 +546,15 @@ impl Tail {
         any
     }
 
-    /// Parts with retired files that stayed quiet while their successors grew.
+    /// Whether files are left out because of `limits.files`.
+    pub fn leaves_out(&self) -> bool {
+        self.over_limit > 0
+    }
+
+    /// Parts with retired files that stayed quiet while their successors grew, and with deleted ones that nothing succeeds.
     fn let_go(&mut self, now: Now, polled: &mut Polled, sink: Sink<'_>) {
-        if !self.followers.iter().any(|follower| follower.retired) {
+        let any_retired = self.followers.iter().any(|follower| follower.retired);
+        if !any_retired && !polled.swept {
             return;
         }
         let growing: BTreeSet<Arc<Path>> = self
@@ -540,12 +563,17 @@ impl Tail {
             .filter(|f| !f.retired && f.size() > 0)
             .map(|f| Arc::clone(&f.path))
             .collect();
-        let discarded = self.discarded.clone();
+        let grace = if self.leaves_out() {
+            GRACE
+        } else {
+            GRACE_OF_DELETED
+        };
+        let (discarded, live, swept) = (&self.discarded, &self.live, polled.swept);
         let done = |f: &Follower| {
-            f.retired
-                && now.elapsed.saturating_sub(f.last_news) >= GRACE
-                && f.unread_bytes() == 0
-                && (growing.contains(&f.path) || discarded.contains(&*f.path))
+            let quiet = now.elapsed.saturating_sub(f.last_news);
+            let succeeded = || f.retired && (growing.contains(&f.path) || discarded.contains(&*f.path));
+            let deleted = || swept && quiet >= grace && !live.contains(&f.position.id) && f.is_deleted();
+            quiet >= GRACE && f.unread_bytes() == 0 && (succeeded() || deleted())
         };
         let limit = self.options.line_bytes;
         for mut follower in self.followers.extract_if(.., |follower| done(follower)) {
@@ -583,7 +611,7 @@ impl Tail {
 impl Polled {
     fn add(&mut self, turn: &Turn) {
         self.read_bytes += turn.read_bytes;
-        self.rotations[Rotation::Truncated as usize] += turn.cut.len() as u64;
+        self.rotations[Rotation::Truncated as usize] += u64::from(turn.cut.is_some());
         self.oldest_unread = self.oldest_unread.max(turn.waited);
         self.more |= turn.more;
     }

@@ -31,7 +31,7 @@ pub(super) struct Archive {
     handle: Arc<File>,
     compression: Compression,
     /// Decompressed bytes modulo 2^32, as gzip's last member states them (RFC 1952, 2.3.1).
-    stated_size: Option<u32>,
+    pub(super) stated_size: Option<u32>,
     reader: Box<dyn Read + Send>,
     /// Decompressed bytes from `pending_start` on.
     pending: Vec<u8>,

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::siblings::Compression;
+
 /// A configured path, with or without wildcards.
 #[derive(Debug, Clone)]
 pub struct Pattern {
@@ -76,7 +78,11 @@ impl Pattern {
             Err((path, error)) => Some((path, Found::Unreadable(error))),
         };
         let entries = expand(&self.text, &mut self.directories);
-        entries.into_iter().filter_map(entry).collect()
+        // What is compressed is a copy that nobody writes to.
+        let entries = entries.into_iter().filter_map(entry);
+        entries
+            .filter(|(path, _)| Compression::of(path).is_none())
+            .collect()
     }
 
     /// Whether a file at `path` would be found.

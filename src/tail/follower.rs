@@ -1,11 +1,11 @@
 //! One file: where we are in it, whether it is still the file it was, and what is new.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tracing::warn;
 
@@ -69,9 +69,9 @@ pub(super) enum News {
 pub struct Turn {
     /// Bytes read that had not been read before.
     pub read_bytes: u64,
-    /// Where we were each time the file began anew under us, and the size it had had. A copy may hold the rest.
-    pub cut: Vec<(Position, Stamp)>,
-    /// The budget ended before the file did.
+    /// Where we were when the file began anew under us, and the size it had had. A copy may hold the rest.
+    pub cut: Option<(Position, Stamp)>,
+    /// The turn ended before the file did.
     pub more: bool,
     /// How long the oldest byte of this turn may have waited.
     pub waited: Duration,
@@ -189,7 +189,7 @@ impl Follower {
         let mut turn = Turn::default();
         self.news = News::Nothing;
         // What was seen of the old content; should it be gone, this is how much of it is known to be.
-        let mut known_end = self.stamp.size.max(self.read_to);
+        let known_end = self.stamp.size.max(self.read_to);
         if !written && !self.look()? && self.unread_bytes() == 0 {
             self.caught_up = now;
             return Ok(turn);
@@ -199,15 +199,16 @@ impl Follower {
                 Chunk::Rewritten => {
                     self.look()?;
                     written = false;
-                    turn.cut.push((
-                        self.position,
-                        Stamp {
-                            size: known_end,
-                            ..self.stamp
-                        },
-                    ));
+                    let stamp = Stamp {
+                        size: known_end,
+                        ..self.stamp
+                    };
+                    turn.cut = Some((self.position, stamp));
                     self.position = Position::start(self.position.id);
-                    (self.read_to, known_end) = (0, 0);
+                    self.read_to = 0;
+                    // A copy may hold lines that are older than those that are here by now.
+                    turn.more = true;
+                    break;
                 }
                 Chunk::Read { new, end } => {
                     turn.read_bytes += new;
@@ -216,8 +217,7 @@ impl Follower {
                     }
                 }
             }
-            // A writer that keeps cutting the file must not keep us here.
-            if turn.read_bytes >= budget || turn.cut.len() >= 3 {
+            if turn.read_bytes >= budget {
                 turn.more = true;
                 break;
             }
@@ -232,7 +232,7 @@ impl Follower {
         if !turn.more {
             self.caught_up = now;
         }
-        if turn.read_bytes > 0 || !turn.cut.is_empty() {
+        if turn.read_bytes > 0 || turn.cut.is_some() {
             self.last_news = now;
         }
         Ok(turn)
@@ -315,6 +315,34 @@ impl Follower {
         let (mut own, mut other) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
         let (own_len, len) = (read_head(&self.file, &mut own)?, read_head(file, &mut other)?);
         Ok(size <= own_size && len <= own_len && other[..len] == own[..len])
+    }
+
+    /// How many bytes `file` has in common with this one, where it was put in the place of this one by a rename: as a program
+    /// does that writes a new file with the old content, or with more. A file that was created in its place began later.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn is_replaced_by(&self, file: &File, metadata: &Metadata) -> io::Result<Option<u64>> {
+        let own = self.file.metadata()?;
+        let unlinked = SystemTime::UNIX_EPOCH
+            + Duration::new(
+                own.ctime().try_into().unwrap_or(0),
+                own.ctime_nsec().try_into().unwrap_or(0),
+            );
+        let replaced = own.nlink() == 0 && metadata.created().is_ok_and(|created| created < unlinked);
+        let common = own.len().min(metadata.len());
+        if !replaced || common < HEAD_BYTES as u64 {
+            return Ok(None);
+        }
+        let (mut bytes, mut other) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
+        for begin in [0, common - HEAD_BYTES as u64] {
+            read_full(&self.file, &mut bytes, begin)?;
+            read_full(file, &mut other, begin)?;
+            if bytes != other {
+                return Ok(None);
+            }
+        }
+        Ok(Some(common))
     }
 
     /// Whether other content, of which this is the beginning, begins as this file does; or did when it was last read.

@@ -177,7 +177,7 @@ impl Position {
             return Ok(false);
         }
         if size < self.offset {
-            return Ok(self.head.len == HEAD_BYTES);
+            return Ok(self.has_whole_head());
         }
         let mut before = [0; BEFORE_BYTES];
         let before = &mut before[..self.before.len.min(BEFORE_BYTES)];
@@ -189,6 +189,11 @@ impl Position {
     /// be another's by now.
     pub fn says_something(&self) -> bool {
         self.has_head() || self.offset > 0
+    }
+
+    /// Whether as much of the file's beginning is known as ever is.
+    pub fn has_whole_head(&self) -> bool {
+        self.head.len == HEAD_BYTES
     }
 
     /// Whether content alone may identify the file; an empty head would fit any.

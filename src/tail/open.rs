@@ -16,7 +16,7 @@ use super::discover::{Found, parent};
 use super::follower::Follower;
 use super::identity::{Bookmark, FileId, Position, Role, Stamp};
 use super::rotated::{Expected, remember};
-use super::siblings::Siblings;
+use super::siblings::{Siblings, is_rotated_from};
 use super::{Polled, ReadFrom, Tail};
 
 /// Unreadable files named in the log one by one, in one sweep. More are counted.
@@ -60,6 +60,7 @@ impl Tail {
         polled: &mut Polled,
     ) {
         let mut left_out = 0;
+        let rotated = self.followers.iter().filter(|follower| follower.retired).count();
         let held: HashSet<FileId> = self
             .followers
             .iter()
@@ -75,9 +76,9 @@ impl Tail {
                     let second_name = ids.get(&id).is_some_and(|(first, _)| !ptr::eq(*first, &**path));
                     if second_name || held.contains(&id) {
                         self.blocked.remove(path);
-                    } else if self.followers.len() >= self.options.files {
+                    } else if self.followers.len() - rotated >= self.options.files {
                         left_out += 1;
-                    } else if let Err(error) = self.open(path, old, now) {
+                    } else if let Err(error) = self.open(path, old, now, polled) {
                         self.block(path, Some(metadata), &error, old);
                     }
                 }
@@ -103,7 +104,7 @@ impl Tail {
         self.over_limit = left_out;
     }
 
-    fn open(&mut self, path: &Path, old: bool, now: Duration) -> io::Result<()> {
+    fn open(&mut self, path: &Path, old: bool, now: Duration, polled: &mut Polled) -> io::Result<()> {
         let file = opened(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -113,13 +114,18 @@ impl Tail {
         if self.followers.iter().any(|follower| follower.position.id == id) {
             return Ok(());
         }
+        if self.is_copied(path, &file, metadata.len())? {
+            self.live.remove(&id);
+            self.rescan = true;
+            return Ok(());
+        }
         let blocked = self.blocked.get(path).and_then(|blocked| blocked.old);
         let position = match blocked {
             Some((blocked, size)) if blocked == id => {
                 self.first_position(&file, id, size.min(metadata.len()))?
             }
             // Known even where its path is new: the path was another then, or was away for a while.
-            _ => match self.resumed(&file, id, metadata.len())? {
+            _ => match self.resumed(path, &file, &metadata, polled)? {
                 Some(position) => position,
                 None if old => {
                     self.remember_siblings(path);
@@ -142,22 +148,51 @@ impl Tail {
         }
     }
 
-    /// Our position in a file that we held before, or that was old when we first saw it. After a restart the
-    /// content alone may tell, since device numbers change over a reboot; otherwise a file that only looks like
-    /// one we had is another.
-    fn resumed(&mut self, file: &File, id: FileId, size: u64) -> io::Result<Option<Position>> {
-        let Some(bookmark) = self.find_known(file, id, size, Expected::OrDone)? else {
-            return Ok(None);
-        };
-        let trusted = bookmark.position.id == id || self.restored;
-        if trusted && bookmark.position.offset <= size {
-            return Ok(Some(Position {
-                id,
-                ..bookmark.position
-            }));
+    /// Our position in a file that we held before, that was old when we first saw it, or that took the place of one we hold.
+    /// After a restart the content alone may tell, since device numbers change over a reboot; otherwise a file that only
+    /// looks like one we had is another, but for the rest of one that was cut.
+    fn resumed(
+        &mut self,
+        path: &Path,
+        file: &File,
+        metadata: &Metadata,
+        polled: &mut Polled,
+    ) -> io::Result<Option<Position>> {
+        let (id, size) = (FileId::from(metadata), metadata.len());
+        if let Some(bookmark) = self.find_known(file, id, size, Expected::OrDone)? {
+            let position = bookmark.position;
+            let same = position.id == id || self.restored;
+            let rest = bookmark.role != Role::Done && position.has_whole_head();
+            if (same || rest) && position.offset <= size {
+                return Ok(Some(Position { id, ..position }));
+            }
+            if self.may_be_torn {
+                warn!(
+                    path = %path.display(),
+                    "has lost its end with the machine; what was written to it before this start is not counted, rather \
+                     than all of it twice"
+                );
+                polled.gap = true;
+                return Position::at_end(file, id, size, self.options.line_bytes).map(Some);
+            }
+            self.known.push(bookmark);
         }
-        self.known.push(bookmark);
+        for follower in self.followers.iter().filter(|follower| *follower.path == *path) {
+            if let Some(common) = follower.is_replaced_by(file, metadata)? {
+                return Position::at_end(file, id, common, self.options.line_bytes).map(Some);
+            }
+        }
         Ok(None)
+    }
+
+    /// Whether a file is a copy of one that is followed, by its name and its content: a scan takes it up when that is cut.
+    fn is_copied(&self, path: &Path, file: &File, size: u64) -> io::Result<bool> {
+        for follower in &self.followers {
+            if is_rotated_from(&follower.path, path) && follower.is_copied_in(file, size)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Rotated copies that were there before us are old: one that is moved to a followed path later is not news.

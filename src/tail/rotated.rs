@@ -1,7 +1,7 @@
 //! Finding again what was rotated: while we were away, or more often than we looked. A rotated file is known by
 //! what it holds, not by its name; one that nobody knows is new and is read from its beginning.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
@@ -55,6 +55,19 @@ impl Tail {
     pub(super) fn find_rotated(&mut self, now: Now, polled: &mut Polled) {
         polled.more |= self.scan(now);
         self.settle(now, polled);
+        self.forget();
+    }
+
+    /// Forgets the oldest of too many files that are read. One that is still there would be taken for new.
+    fn forget(&mut self) {
+        let mut excess = self.known.len().saturating_sub(KNOWN_FILES);
+        let present = &self.present;
+        self.known.retain(|known| {
+            let forgotten =
+                excess > 0 && known.role == Role::Done && !present.contains_key(&known.position.id);
+            excess -= usize::from(forgotten);
+            !forgotten
+        });
     }
 
     /// Looks through the rotated copies of every followed file. Whether there is something new to read. Where names
@@ -88,7 +101,12 @@ impl Tail {
         self.present = present
             .map(|metadata| (FileId::from(metadata), Stamp::from(metadata)))
             .collect();
+        let done = self.known.iter().filter(|known| known.role == Role::Done);
+        let done: HashSet<_> = done.map(|known| (known.position.id, known.stamp)).collect();
         for (path, sibling) in siblings {
+            if done.contains(&(FileId::from(&sibling.metadata), Stamp::from(&sibling.metadata))) {
+                continue;
+            }
             if let Err(error) = self.take_up(&path, &sibling, now) {
                 debug!(path = %sibling.path.display(), %error, "rotated file not read yet; trying again");
                 self.rescan = true;
@@ -188,15 +206,14 @@ impl Tail {
     }
 
     pub(super) fn take_up(&mut self, path: &Path, sibling: &Sibling, now: Now) -> io::Result<()> {
-        let (id, stamp) = (FileId::from(&sibling.metadata), Stamp::from(&sibling.metadata));
+        let id = FileId::from(&sibling.metadata);
         let held = self.followers.iter().any(|follower| follower.position.id == id)
             || self.archives.iter().any(|archive| archive.position.id == id);
-        let done =
-            |known: &Bookmark| known.position.id == id && known.stamp == stamp && known.role == Role::Done;
-        if held || self.live.contains(&id) || self.known.iter().any(done) {
+        if held || self.live.contains(&id) {
             return Ok(());
         }
-        if self.followers.len() + self.archives.len() >= self.options.files {
+        let retired = self.followers.iter().filter(|follower| follower.retired).count();
+        if retired + self.archives.len() >= self.options.files {
             self.rescan = true;
             return Ok(());
         }
@@ -216,15 +233,23 @@ impl Tail {
         if known.is_none() {
             for follower in &self.followers {
                 // A copy of what we hold, made before the original is cut. It counts only once it is.
-                if follower.is_copied_in(&file, size)? {
-                    self.rescan = true;
-                    return Ok(());
+                if !follower.is_copied_in(&file, size)? {
+                    continue;
                 }
+                let is_left =
+                    now.unix.saturating_sub(sibling.changed()) > UNDECIDED.as_millis() as UnixMillis;
+                if is_left && sibling.may_be_backup(path) {
+                    remember(&mut self.known, done_with(follower.bookmark(), id, stamp));
+                } else {
+                    self.rescan = true;
+                }
+                return Ok(());
             }
             known = self.find_known(&file, id, size, Expected::OrDone)?;
         }
         let position = match known {
             Some(bookmark) if bookmark.position.offset >= size => {
+                self.still_expect(&bookmark, size);
                 remember(&mut self.known, done_with(bookmark, id, stamp));
                 return Ok(());
             }
@@ -245,7 +270,20 @@ impl Tail {
                 );
                 return Ok(());
             }
-            None => Position::beginning(&file, id)?,
+            None => {
+                let position = Position::beginning(&file, id)?;
+                if sibling.may_be_backup(path) && self.holds(&position, size) {
+                    let bookmark = Bookmark {
+                        path: path.into(),
+                        position,
+                        stamp,
+                        role: Role::Done,
+                    };
+                    remember(&mut self.known, bookmark);
+                    return Ok(());
+                }
+                position
+            }
         };
         info!(path = %sibling.path.display(), position = position.offset, "reading a rotated file");
         let mut follower = Follower::new(path.into(), file, position, now.elapsed);
@@ -272,8 +310,16 @@ impl Tail {
             }
             known = self.find_archived(&archive, Expected::OrDone);
         }
+        let backup_size = archive
+            .stated_size
+            .filter(|_| sibling.may_be_backup(path))
+            .map(u64::from);
         match known {
-            Some(bookmark) if archive.ends_at(bookmark.position.offset) => {
+            Some(bookmark)
+                if archive.ends_at(bookmark.position.offset)
+                    || backup_size.is_some_and(|size| size < bookmark.position.offset) =>
+            {
+                self.still_expect(&bookmark, backup_size.unwrap_or(bookmark.position.offset));
                 remember(
                     &mut self.known,
                     done_with(bookmark, archive.position.id, archive.stamp),
@@ -285,11 +331,37 @@ impl Tail {
                 remember(&mut self.known, archive.bookmark(Role::Done));
                 return Ok(());
             }
+            None if backup_size.is_some_and(|size| self.holds(&archive.position, size)) => {
+                remember(&mut self.known, archive.bookmark(Role::Done));
+                return Ok(());
+            }
             None => {}
         }
         info!(path = %sibling.path.display(), position = archive.position.offset, "reading a compressed rotated file");
         self.archives.push_back(archive);
         Ok(())
+    }
+
+    /// What a copy, of this size, ended before our position: another copy may end there or behind it. Where none does,
+    /// nothing is known to be lost.
+    fn still_expect(&mut self, bookmark: &Bookmark, size: u64) {
+        if bookmark.role != Role::Done && size < bookmark.position.offset {
+            let role = Role::Rotated;
+            self.known.push(Bookmark {
+                role,
+                ..bookmark.clone()
+            });
+        }
+    }
+
+    /// Whether another file that is still there begins like this, and was read beyond `size`.
+    fn holds(&self, position: &Position, size: u64) -> bool {
+        let is_part = |known: &Bookmark| {
+            known.position.head == position.head
+                && known.position.offset >= size
+                && self.present.contains_key(&known.position.id)
+        };
+        position.has_whole_head() && self.known.iter().any(is_part)
     }
 
     /// Takes the bookmark that belongs to this content, under whatever name.
@@ -328,7 +400,7 @@ impl Tail {
 
     /// The very file of this bookmark is there, so another with the same content is another.
     fn has_its_file(&self, known: &Bookmark) -> bool {
-        self.present.contains(&(known.position.id, known.stamp))
+        self.present.get(&known.position.id) == Some(&known.stamp)
     }
 
     /// Takes the best of several bookmarks in one content: the file's own, what is still expected before what is
@@ -367,14 +439,12 @@ impl Expected {
     }
 }
 
-/// Remembers a file that is no longer held.
+/// Remembers a file that is no longer held, in place of what was known of it.
 pub(super) fn remember(known: &mut Vec<Bookmark>, bookmark: Bookmark) {
     let same = |other: &Bookmark| {
         other.position.id == bookmark.position.id && other.position.head == bookmark.position.head
     };
     known.retain(|other| !same(other) || other.role != Role::Done);
-    let excess = (known.len() + 1).saturating_sub(KNOWN_FILES);
-    known.drain(..excess);
     known.push(bookmark);
 }
 

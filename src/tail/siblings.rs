@@ -34,14 +34,21 @@ pub(super) enum Compression {
     Zstd,
 }
 
-impl Sibling {
-    /// How it is compressed, by its name, as logrotate writes it.
-    pub(super) fn compression(&self) -> Option<Compression> {
-        match self.path.extension()?.to_str()? {
-            "gz" => Some(Compression::Gzip),
-            "zst" => Some(Compression::Zstd),
+impl Compression {
+    /// By a file's name, as logrotate writes it.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "gz" => Some(Self::Gzip),
+            "zst" => Some(Self::Zstd),
             _ => None,
         }
+    }
+}
+
+impl Sibling {
+    /// How it is compressed.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        Compression::of(&self.path)
     }
 
     /// Refuses what was opened if it is another file: names are passed on while they are looked through.
@@ -51,6 +58,20 @@ impl Sibling {
         } else {
             Err(io::Error::new(io::ErrorKind::NotFound, "renamed meanwhile"))
         }
+    }
+
+    /// Whether it has neither number nor date, in distinction from `path`: a person may have made it.
+    pub(super) fn may_be_backup(&self, path: &Path) -> bool {
+        let digits = |path: &Path| {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            name.iter().filter(|byte| byte.is_ascii_digit()).count()
+        };
+        digits(&self.path) == digits(path)
+    }
+
+    /// When it was last changed in any way, since a copy may be given the time of what it is a copy of.
+    pub(super) fn changed(&self) -> UnixMillis {
+        self.metadata.ctime().saturating_mul(1_000)
     }
 
     /// When it was last written to.
@@ -122,6 +143,17 @@ fn list(directory: &Path) -> Vec<OsString> {
     entries
         .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
         .collect()
+}
+
+/// Whether `other` is by its name a rotated copy of `path`, beside it.
+pub(super) fn is_rotated_from(path: &Path, other: &Path) -> bool {
+    let names = || {
+        Some((
+            path.file_name()?.to_string_lossy(),
+            other.file_name()?.to_string_lossy(),
+        ))
+    };
+    path.parent() == other.parent() && names().is_some_and(|(name, other)| is_rotated(&name, &other))
 }
 
 /// Whether `other` is what rotation makes of `name`: `access.log.1`, `access.log-20231202.gz`,

@@ -58,7 +58,13 @@ impl Bench {
     fn poll(&mut self) -> Vec<String> {
         let mut lines = self.pass();
         while self.last.more {
+            let before = self.last.clone();
             lines.extend(self.pass());
+            for (all, more) in self.last.rotations.iter_mut().zip(before.rotations) {
+                *all += more;
+            }
+            self.last.lost_bytes += before.lost_bytes;
+            self.last.gap |= before.gap;
         }
         lines
     }
@@ -585,6 +591,7 @@ fn rotated_within_the_pass_that_opened_it() {
 }
 
 mod compressed;
+mod copies;
 mod lines;
 mod looks;
 mod model;

@@ -135,6 +135,7 @@ fn what_is_left_of_a_file_known_to_be_written_to() {
     assert_eq!(read(1), (true, chunk, size - chunk));
     assert_eq!(read(u64::MAX), (false, size, 0));
     fs::write(&path, "anew\n").unwrap();
+    assert_eq!(read(u64::MAX), (true, 0, 5));
     assert_eq!(read(u64::MAX), (false, 5, 0));
 }
 
