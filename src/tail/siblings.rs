@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -147,13 +148,11 @@ fn list(directory: &Path) -> Vec<OsString> {
 
 /// Whether `other` is by its name a rotated copy of `path`, beside it.
 pub(super) fn is_rotated_from(path: &Path, other: &Path) -> bool {
-    let names = || {
-        Some((
-            path.file_name()?.to_string_lossy(),
-            other.file_name()?.to_string_lossy(),
-        ))
-    };
-    path.parent() == other.parent() && names().is_some_and(|(name, other)| is_rotated(&name, &other))
+    // By bytes: to take paths apart is slow, and thousands are compared.
+    let [path, other] = [path, other].map(|path| path.as_os_str().as_bytes());
+    let (directory, name) = path.split_at(memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1));
+    let other = other.strip_prefix(directory);
+    other.is_some_and(|other| is_rotated(&String::from_utf8_lossy(name), &String::from_utf8_lossy(other)))
 }
 
 /// Whether `other` is what rotation makes of `name`: `access.log.1`, `access.log-20231202.gz`,
