@@ -123,6 +123,8 @@ pub struct Tail {
     scanned_fresh: bool,
     /// A scan left something undecided.
     rescan: bool,
+    /// By path, the file that was let go last: where it was then, and what it was. Its writer may have it still.
+    lingering: BTreeMap<Arc<Path>, (PathBuf, FileId, Stamp)>,
     /// Since when something expected was not found.
     unsettled: Option<Duration>,
     /// Before the first sweep after a restart.
@@ -219,6 +221,7 @@ impl Tail {
             scanned: vec![],
             scanned_fresh: false,
             rescan: false,
+            lingering: BTreeMap::new(),
             unsettled: None,
             restored: false,
             may_be_torn: false,
@@ -349,7 +352,11 @@ impl Tail {
     /// Directories whose changes are worth a look.
     pub fn directories(&self) -> BTreeSet<&Path> {
         let directories = self.patterns.iter().flat_map(|pattern| &pattern.directories);
-        directories.map(PathBuf::as_path).collect()
+        let targets = self
+            .followers
+            .iter()
+            .filter_map(|follower| follower.target.as_deref()?.parent());
+        directories.map(PathBuf::as_path).chain(targets).collect()
     }
 
     /// Every file, path or pattern there is something to say about.
@@ -589,6 +596,10 @@ impl Tail {
             } else {
                 follower.position.id
             };
+            if let Some(place) = follower.place() {
+                let linger = (place, id, follower.bookmark().stamp);
+                self.lingering.insert(Arc::clone(&path), linger);
+            }
             let bookmark = Bookmark {
                 path,
                 role: Role::Done,

@@ -1,9 +1,10 @@
 //! One file: where we are in it, whether it is still the file it was, and what is new.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -28,6 +29,8 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 pub struct Follower {
     /// Where the file was last seen.
     pub path: Arc<Path>,
+    /// Where a symbolic link at `path` led when it was opened; its rotated copies are there.
+    pub(super) target: Option<PathBuf>,
     /// Where we are.
     pub position: Position,
     /// Another file stands at `path` by now.
@@ -104,6 +107,7 @@ impl Follower {
         let read_to = position.offset;
         Self {
             path,
+            target: None,
             position,
             retired: false,
             problem: None,
@@ -356,6 +360,11 @@ impl Follower {
         let mut own = [0; HEAD_BYTES];
         let len = read_head(&self.file, &mut own)?;
         Ok(len > 0 && content.starts_with(&own[..len]))
+    }
+
+    /// Where the file is now, if anywhere.
+    pub(super) fn place(&self) -> Option<PathBuf> {
+        fs::read_link(format!("/proc/self/fd/{}", self.file.as_raw_fd())).ok()
     }
 
     /// Whether no name leads to the file any more.

@@ -136,8 +136,10 @@ impl Tail {
         };
         self.blocked.remove(path);
         info!(path = %path.display(), position = position.offset, "following");
-        self.followers
-            .push(Follower::new(path.into(), file, position, now));
+        let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+        let mut follower = Follower::new(path.into(), file, position, now);
+        follower.target = is_link.then(|| fs::canonicalize(path).ok()).flatten();
+        self.followers.push(follower);
         Ok(())
     }
 

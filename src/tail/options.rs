@@ -91,6 +91,7 @@ impl Tail {
                 remember(&mut self.known, bookmark);
             }
         }
+        self.lingering.retain(|path, _| leads_to(patterns, path));
         let archives = std::mem::take(&mut self.archives);
         let (wanted, unwanted): (VecDeque<_>, VecDeque<_>) = archives
             .into_iter()

@@ -39,6 +39,7 @@ impl Tail {
     /// Whether a directory with rotated files changed since the last scan, or something was left to look at. Unless somebody
     /// or something `hinted` at it, the directories are asked only where not all that comes is told of.
     pub(super) fn scan_is_due(&mut self, hinted: bool, now: Now) -> bool {
+        self.look_at_lingering();
         let elsewhere = !self.options.rotated.is_empty();
         if !hinted && !elsewhere && self.is_told() {
             return false;
@@ -49,6 +50,19 @@ impl Tail {
         let was_fresh = std::mem::replace(&mut self.scanned_fresh, fresh);
         let changed = std::mem::replace(&mut self.scanned, stamps) != self.scanned;
         std::mem::take(&mut self.rescan) || changed || was_fresh || elsewhere
+    }
+
+    /// Has files looked for where one was written to after it was let go.
+    fn look_at_lingering(&mut self) {
+        let rescan = &mut self.rescan;
+        self.lingering.retain(|_, (place, id, stamp)| {
+            let metadata = fs::metadata(place)
+                .ok()
+                .filter(|metadata| FileId::from(metadata) == *id);
+            let now = metadata.as_ref().map(Stamp::from);
+            *rescan |= now.is_some_and(|now| now != *stamp);
+            now == Some(*stamp)
+        });
     }
 
     /// Looks for rotated files that are new or hold what is still expected.
@@ -89,11 +103,11 @@ impl Tail {
     fn look_through(&mut self, now: Now) {
         let mut listing = Siblings::default();
         let rotated = &self.options.rotated;
-        let origins: BTreeSet<&Path> = self.origins().collect();
+        let origins: BTreeSet<(&Path, &Path)> = self.origins().collect();
         let siblings: Vec<(PathBuf, Sibling)> = origins
             .into_iter()
-            .flat_map(|path| {
-                let siblings = listing.of(path, rotated).into_iter();
+            .flat_map(|(path, place)| {
+                let siblings = listing.of(place, rotated).into_iter();
                 siblings.map(|sibling| (path.to_owned(), sibling))
             })
             .collect();
@@ -180,20 +194,25 @@ impl Tail {
         polled.more |= !self.archives.is_empty();
     }
 
-    /// Paths that files were or are followed under, or will be.
-    fn origins(&self) -> impl Iterator<Item = &Path> {
+    /// Paths that files were or are followed under, or will be, each with the place that has its rotated copies beside it.
+    fn origins(&self) -> impl Iterator<Item = (&Path, &Path)> {
         let configured = self.patterns.iter().filter_map(Pattern::literal);
         let followed = self.followers.iter().map(|follower| &*follower.path);
         let known = self.known.iter().map(|bookmark| &*bookmark.path);
         // What is followed is wanted.
-        configured
+        let paths = configured
             .chain(followed)
-            .chain(known.filter(|path| self.is_wanted(path)))
+            .chain(known.filter(|path| self.is_wanted(path)));
+        let targets = self
+            .followers
+            .iter()
+            .filter_map(|follower| Some((&*follower.path, follower.target.as_deref()?)));
+        paths.map(|path| (path, path)).chain(targets)
     }
 
     /// Directories with rotated files, and when they last changed.
     fn directory_stamps(&self) -> Vec<DirectoryStamp> {
-        let parents = self.origins().filter_map(Path::parent);
+        let parents = self.origins().filter_map(|(_, place)| place.parent());
         // By bytes: to take paths apart is slow, and thousands are compared.
         let mut directories: Vec<&OsStr> = parents.map(Path::as_os_str).collect();
         directories.sort_unstable();

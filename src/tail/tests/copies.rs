@@ -245,3 +245,54 @@ fn the_rest_of_what_was_cut_comes_first() {
     bench.append("a.log", "3\n");
     assert_eq!(bench.poll(), ["2", "3"]);
 }
+
+/// The link's target is rotated where it is.
+#[test]
+fn a_link_to_a_log_elsewhere() {
+    for restarts in [false, true] {
+        let mut bench = bench();
+        fs::create_dir(bench.at("real")).unwrap();
+        bench.append("real/x.log", "0\n");
+        symlink(bench.at("real/x.log"), bench.at("a.log")).unwrap();
+        bench.poll();
+        assert!(bench.tail.directories().contains(&*bench.at("real")));
+        bench.append("real/x.log", "1\n");
+        if restarts {
+            bench.restart();
+        }
+        for number in 1..3 {
+            bench.rename("real/x.log", &format!("real/x.log.{}", 3 - number));
+            bench.append("real/x.log", &format!("{}\n", number + 1));
+        }
+        settle(&mut bench);
+        bench.lines.sort();
+        assert_eq!(bench.lines, ["0", "1", "2", "3"]);
+        assert!(!bench.last.gap);
+    }
+}
+
+/// A proxy's old process has the rotated log open as long as a client's connection.
+#[test]
+fn written_to_after_it_was_let_go() {
+    let mut bench = bench();
+    bench.append("a.log", "1\n");
+    bench.poll();
+    bench.rename("a.log", "a.log.1");
+    bench.append("a.log", "2\n");
+    bench.poll();
+    bench.now += GRACE;
+    bench.poll();
+    // The directory has been as it is for long.
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + GRACE;
+    File::open(bench.dir.path()).unwrap().set_modified(long_ago).unwrap();
+    bench.poll();
+    bench.poll();
+    assert_eq!(bench.tail.followers.len(), 1);
+    bench.append("a.log.1", "late\n");
+    assert_eq!(bench.poll(), ["late"]);
+    bench.now += GRACE;
+    bench.poll();
+    assert_eq!(bench.tail.followers.len(), 1);
+    bench.append("a.log.1", "later\n");
+    assert_eq!(bench.poll(), ["later"]);
+}
