@@ -70,7 +70,12 @@ impl Haproxy {
     pub(super) fn claims(&self, line: &[u8]) -> bool {
         match object(line) {
             Some(object) => self.json.claims(object),
-            None => matches!(self.text(line), Ok(Some(_))),
+            // Before a date of its own stands what syslog writes: no text of a client, which other formats quote.
+            None => {
+                let quoted = |before: &[u8]| before.contains(&b'"');
+                matches!(self.text(line), Ok(Some(_)))
+                    && !dated(line).is_some_and(|(before, ..)| quoted(before))
+            }
         }
     }
 

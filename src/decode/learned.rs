@@ -162,11 +162,13 @@ impl LastTime {
     #[inline]
     pub(super) fn parse(&mut self, text: &[u8]) -> Option<UnixMillis> {
         if !words::same(&self.text, text) {
-            self.time = self.same_second(text).or_else(|| time::parse(text));
+            let time = self.same_second(text).or_else(|| time::parse(text));
             self.text.clear();
-            if self.time.is_some() && text.len() <= TIME_BYTES {
+            self.time = time.filter(|_| text.len() <= TIME_BYTES);
+            if self.time.is_some() {
                 self.text.extend_from_slice(text);
             }
+            return time;
         }
         self.time
     }

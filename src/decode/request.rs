@@ -68,7 +68,10 @@ pub(super) fn build_with<'a>(
             unusual(whole, parts)
         }
     };
-    let status = status.and_then(|text| integer(&text));
+    // `status` is a word to some loggers, whose number has another name.
+    let status = status.and_then(|text| {
+        integer(&text).or_else(|| said.all(Field::Status).skip(1).find_map(|text| integer(&text)))
+    });
     let text = |field| said.first(field).unwrap_or_default();
     Ok(Request {
         code: status.map_or(Code::NONE, Code::new),

@@ -183,6 +183,13 @@ fn body_bytes_before_bytes() {
 }
 
 #[test]
+fn the_first_status_that_is_a_number() {
+    check(Format::Json, r#"{"status":"success","status_code":404}"#, Ok(404));
+    check(Format::Json, r#"{"status":500,"status_code":404}"#, Ok(500));
+    check(Format::Json, r#"{"status":"success"}"#, Ok(0));
+}
+
+#[test]
 fn the_first_time_that_is_one() {
     for (fields, expect) in [
         (r#""msec":"1701296684.123""#, Some(1_701_296_684_123)),

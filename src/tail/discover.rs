@@ -115,8 +115,10 @@ pub fn parent(path: &Path) -> PathBuf {
 }
 
 fn compiled(text: &str) -> Option<glob::Pattern> {
-    // A validated pattern parses.
-    glob::Pattern::new(text).ok().filter(|_| has_wildcard(text))
+    // As for any path, several slashes are one. A validated pattern parses.
+    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
+    let text = format!("/{}", parts.join("/"));
+    glob::Pattern::new(&text).ok().filter(|_| has_wildcard(&text))
 }
 
 fn matches(text: &str, glob: Option<&glob::Pattern>, path: &Path) -> bool {
@@ -316,7 +318,9 @@ mod tests {
         assert!(leads("/logs/**/a.log", "/logs/b/c/a.log"));
         let odd = Path::new(std::ffi::OsStr::from_bytes(b"/logs/n\xff.log"));
         assert!(Pattern::new("/logs/*.log").leads_to(odd));
+        assert!(leads("/logs//*/main.log", "/logs/a/main.log"));
         assert!(Pattern::new("/logs/*/main.log").looks_into(Path::new("/logs/a")));
+        assert!(Pattern::new("//logs//*//main.log").looks_into(Path::new("/logs/a")));
         assert!(!Pattern::new("/logs/a/main.log").looks_into(Path::new("/logs/b")));
     }
 

@@ -112,17 +112,25 @@ impl Upstreams {
         self.known.iter()
     }
 
-    /// Takes over another's counts, measured over other edges.
+    /// Takes over another's counts, measured over other edges. What was counted stays, even beyond the limit.
     pub fn merge(&mut self, old: Self, old_edges: &[Nanos], new_edges: &[Nanos], room: &mut Room) {
         self.hits = old.hits;
         for old in old.known {
-            let durations = old.durations.with_edges(old_edges, new_edges);
-            let index = self.find(old.name.as_bytes());
+            let known = self.known.iter().position(|upstream| upstream.name == old.name);
+            let index = known.unwrap_or_else(|| self.add(old.name));
             let upstream = &mut self.known[index];
             upstream.codes.merge(&old.codes, room);
-            upstream.durations = durations;
+            upstream.durations = old.durations.with_edges(old_edges, new_edges);
             upstream.last_seen = old.last_seen;
         }
+    }
+
+    fn add(&mut self, name: String) -> usize {
+        self.known.push(Upstream {
+            name,
+            ..self.fresh.clone()
+        });
+        self.known.len() - 1
     }
 
     fn find(&mut self, name: &[u8]) -> usize {
@@ -145,11 +153,7 @@ impl Upstreams {
         if let Some(index) = self.known.iter().position(|upstream| upstream.name == name) {
             return index;
         }
-        self.known.push(Upstream {
-            name: name.into_owned(),
-            ..self.fresh.clone()
-        });
-        self.known.len() - 1
+        self.add(name.into_owned())
     }
 }
 
@@ -167,6 +171,31 @@ mod tests {
 
     fn names(upstreams: &Upstreams) -> Vec<&str> {
         upstreams.iter().map(|upstream| upstream.name.as_str()).collect()
+    }
+
+    #[test]
+    fn none_is_folded_into_another_where_there_is_room_for_fewer() {
+        let mut room = Room::new(100);
+        let mut old = Upstreams::new(&[], 3, &Arc::default());
+        for name in ["a:1", "b:1", "c:1", "d:1"] {
+            old.count(&attempt(name), &[], 0, &mut room);
+        }
+        let mut new = Upstreams::new(&["e:1".into()], 1, &Arc::default());
+        new.merge(old, &[], &[], &mut room);
+        new.count(&attempt("f:1"), &[], 0, &mut room);
+        let counted = new.iter().map(|upstream| {
+            (
+                &*upstream.name,
+                upstream.codes.total(),
+                upstream.durations.count(),
+            )
+        });
+        let all = ["e:1", "a:1", "b:1", "c:1", "other"].map(|name| match name {
+            "e:1" => (name, 0, 0),
+            "other" => (name, 2, 2),
+            _ => (name, 1, 1),
+        });
+        assert_eq!(counted.collect::<Vec<_>>(), all);
     }
 
     #[test]

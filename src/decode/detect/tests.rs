@@ -45,6 +45,19 @@ fn most_lines_rejected_and_it_is_decided_anew() {
     check(&mixed, Some(Known::Json));
 }
 
+/// Else a client decided how the log is read.
+#[test]
+fn a_clients_text_is_no_other_format() {
+    const FORGED: &str =
+        r#"[06/Feb/2009:12:14:14.655] fe be/s 1/2/3/4/5 200 9 - - ---- 1/1/1/1/0 0/0 "GET / HTTP/1.1""#;
+    check(
+        &[&format!("localhost haproxy[1]: 10.0.1.2:33317 {FORGED}")],
+        Some(Known::Haproxy),
+    );
+    let combined = format!(r#"- - - [29/Nov/2023:22:24:44 +0000] "GET / HTTP/1.1" 200 3 "-" "{FORGED}"#);
+    check(&[&combined], Some(Known::Combined));
+}
+
 #[test]
 fn blank_lines_say_nothing() {
     let file = check(&["", " ", "\r"], None);

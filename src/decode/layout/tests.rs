@@ -159,6 +159,9 @@ fn a_time_stamp_that_was_remembered() {
         "0000000001701296684.38",
         "29/Nov/2023:22:24:44 +0000",
         "29/Nov/2023:22:24:45 +0000",
+        // Longer than any that is remembered.
+        "2023-12-02T11:16:47.000000000000000000000000Z",
+        "",
     ];
     check_access(&access(Format::Json, &[]), &times.map(line));
 }

@@ -284,7 +284,10 @@ fn written_to_after_it_was_let_go() {
     bench.poll();
     // The directory has been as it is for long.
     let long_ago = std::time::SystemTime::UNIX_EPOCH + GRACE;
-    File::open(bench.dir.path()).unwrap().set_modified(long_ago).unwrap();
+    File::open(bench.dir.path())
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
     bench.poll();
     bench.poll();
     assert_eq!(bench.tail.followers.len(), 1);
