@@ -129,6 +129,8 @@ pub struct Tail {
     unsettled: Option<Duration>,
     /// Before the first sweep after a restart.
     restored: bool,
+    /// Where a file was followed before a restart and none was at the first sweep, on a disk that is mounted late, say.
+    awaited: HashSet<Arc<Path>>,
     /// The machine went down since, so that a file may have lost its end. Before the first sweep, too.
     may_be_torn: bool,
     /// When we first looked, ever.
@@ -224,6 +226,7 @@ impl Tail {
             lingering: BTreeMap::new(),
             unsettled: None,
             restored: false,
+            awaited: HashSet::new(),
             may_be_torn: false,
             since: None,
             over_limit: 0,
@@ -450,6 +453,15 @@ impl Tail {
         self.discarded = self.discarded_in(&found);
         self.blocked.retain(|path, _| found.contains_key(path));
         self.live = ids.keys().copied().collect();
+        if self.restored {
+            let away = |known: &&Bookmark| known.role == Role::Live && !found.contains_key(&*known.path);
+            let away = self
+                .known
+                .iter()
+                .filter(away)
+                .map(|known| Arc::clone(&known.path));
+            self.awaited = away.collect();
+        }
         let denied = found
             .iter()
             .filter(|(_, found)| found.is_denied())

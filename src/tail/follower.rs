@@ -406,7 +406,11 @@ impl Follower {
             return Ok(Chunk::Rewritten);
         }
         let text = &buffer[before.len..len];
-        let done = before.len + split(text, limit, &mut self.position.skipping, sink);
+        let mut done = before.len + split(text, limit, &mut self.position.skipping, sink);
+        if !full && done == len {
+            // Zeros at the end of a file may be a line whose bytes are still to come.
+            done -= text.iter().rev().take_while(|byte| **byte == 0).count();
+        }
         if done > before.len {
             self.position.before = Fingerprint::of_end(&buffer[..done]);
             self.position.offset = begin + done as u64;

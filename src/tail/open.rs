@@ -136,6 +136,7 @@ impl Tail {
         };
         self.blocked.remove(path);
         info!(path = %path.display(), position = position.offset, "following");
+        self.awaited.remove(path);
         let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
         let mut follower = Follower::new(path.into(), file, position, now);
         follower.target = is_link.then(|| fs::canonicalize(path).ok()).flatten();
@@ -163,7 +164,7 @@ impl Tail {
         let (id, size) = (FileId::from(metadata), metadata.len());
         if let Some(bookmark) = self.find_known(file, id, size, Expected::OrDone)? {
             let position = bookmark.position;
-            let same = position.id == id || self.restored;
+            let same = position.id == id || self.restored || self.awaited.contains(path);
             let rest = bookmark.role != Role::Done && position.has_whole_head();
             if (same || rest) && position.offset <= size {
                 return Ok(Some(Position { id, ..position }));

@@ -299,3 +299,18 @@ fn written_to_after_it_was_let_go() {
     bench.append("a.log.1", "later\n");
     assert_eq!(bench.poll(), ["later"]);
 }
+
+/// On a disk that is mounted late, by another number than before.
+#[test]
+fn a_log_that_turns_up_after_the_first_look() {
+    let mut bench = bench();
+    bench.append("a.log", &many(0..200));
+    bench.poll();
+    fs::copy(bench.at("a.log"), bench.at("elsewhere")).unwrap();
+    fs::remove_file(bench.at("a.log")).unwrap();
+    bench.restart();
+    bench.poll();
+    bench.append("elsewhere", &many(200..210));
+    bench.rename("elsewhere", "a.log");
+    assert_eq!(bench.poll().len(), 10);
+}

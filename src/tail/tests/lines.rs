@@ -153,3 +153,18 @@ fn a_hole_left_by_a_writer_without_append() {
     writer.write_all(b"after\n").unwrap();
     assert_eq!(bench.poll(), ["after"]);
 }
+
+/// A client of NFS may see how long a file is before it sees what is in it.
+#[test]
+fn zeros_that_become_lines() {
+    let mut bench = Bench::new("a.log", ReadFrom::Beginning);
+    bench.append("a.log", &many(0..200));
+    bench.poll();
+    let file = File::options().write(true).open(bench.at("a.log")).unwrap();
+    file.set_len(203 * 10).unwrap();
+    assert_eq!(bench.poll(), NOTHING);
+    std::os::unix::fs::FileExt::write_all_at(&file, many(200..203).as_bytes(), 200 * 10).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(bench.poll().len(), 3);
+    assert_eq!(bench.rotations(), [0, 0, 0]);
+}
