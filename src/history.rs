@@ -33,8 +33,8 @@ const MINUTES: Slot = 1441;
 /// Up to here the short steps reach.
 const HOUR: UnixMillis = 3_600_000;
 
-/// A clock that was set back by less is waited for.
-const WAIT_FOR_CLOCK: UnixMillis = 60_000;
+/// A clock that was set back by no more is waited for: meanwhile, windows are longer than they say.
+const WAIT_FOR_CLOCK: UnixMillis = STEP;
 
 /// Bytes the short and the long steps may take. What twenty busy endpoints need is a third of it; with more of them the
 /// history is shorter. Together with baselines and names it stays under the 2 MB of [`file::LIMIT`].
@@ -51,6 +51,8 @@ pub struct History {
     first: Slot,
     /// The counts at the end of the last step.
     baseline: Sheet,
+    /// [`Model::judgement`](crate::model::Model::judgement) that they were taken under.
+    judged_by: Option<u64>,
 }
 
 /// What was heard since the last step ended, so that figures are of now and not of up to 5 s ago.
@@ -79,6 +81,7 @@ impl History {
             long: Tier::new(MINUTE, MINUTES, long),
             first: 0,
             baseline: Sheet::new(),
+            judged_by: None,
         }
     }
 
@@ -103,10 +106,12 @@ impl History {
         self.baseline.clear();
     }
 
-    /// Ends a step: `counts` are those of now. The first call only says what counts begin at.
+    /// Ends a step: `counts` are those of now, judged as said. The first call only says what counts begin at.
     ///
     /// False if the clock was set back so far that the history had to begin anew.
-    pub fn record(&mut self, counts: Sheet, now: UnixMillis) -> bool {
+    pub fn record(&mut self, counts: Sheet, judged_by: Option<u64>, now: UnixMillis) -> bool {
+        let rejudged = self.is_rejudged(judged_by);
+        self.judged_by = judged_by.or(self.judged_by);
         let slot = self.short.slot(now);
         let Some(end) = self.short.end() else {
             self.begin_at(slot, counts);
@@ -119,10 +124,11 @@ impl History {
             }
             let edges = Arc::clone(&self.edges);
             *self = Self::new(edges);
+            self.judged_by = judged_by;
             self.begin_at(slot, counts);
             return false;
         }
-        self.short.push(slot, &rises(&self.baseline, &counts));
+        self.short.push(slot, &rises(&self.baseline, &counts, rejudged));
         self.baseline = counts;
         self.end_minutes(slot / STEPS_A_MINUTE);
         true
@@ -137,14 +143,19 @@ impl History {
     }
 
     /// What `counts` say over the last step.
-    pub fn live(&self, counts: &Sheet, now: UnixMillis) -> Live {
+    pub fn live(&self, counts: &Sheet, judged_by: Option<u64>, now: UnixMillis) -> Live {
         let known = self.short.end().is_some();
         let rises = if known {
-            rises(&self.baseline, counts)
+            rises(&self.baseline, counts, self.is_rejudged(judged_by))
         } else {
             Sheet::new()
         };
         Live { now, rises }
+    }
+
+    /// Since the last step it was changed what is bad.
+    fn is_rejudged(&self, judged_by: Option<u64>) -> bool {
+        judged_by.is_some() && self.judged_by.is_some() && judged_by != self.judged_by
     }
 
     /// By how much a series rose in each of the last so many milliseconds, which ascend.
@@ -256,16 +267,26 @@ fn add(sum: Option<&mut Vec<u64>>, more: Option<&Vec<u64>>) {
 }
 
 /// By how much counts rose. A series with a count that fell began anew from zero; of one that has other cells than
-/// before, nothing can be said.
-fn rises(before: &Sheet, counts: &Sheet) -> Sheet {
+/// before, nothing can be said, nor of what is good or bad where that was `rejudged`.
+fn rises(before: &Sheet, counts: &Sheet, rejudged: bool) -> Sheet {
     let rise = |(key, counts): (&Key, &Vec<u64>)| {
+        let judged = key.judged();
+        let fell = |before: &[u64]| {
+            let mut cells = before.iter().zip(counts).enumerate();
+            cells.any(|(cell, (before, count))| before > count && !judged.contains(&cell))
+        };
         let cells = match before.get(key) {
             Some(before) if before.len() != counts.len() => vec![0; counts.len()],
-            Some(before) if before.iter().zip(counts).all(|(before, count)| before <= count) => before
-                .iter()
-                .zip(counts)
-                .map(|(before, count)| count - before)
-                .collect(),
+            Some(before) if !fell(before) => {
+                let cells = before.iter().zip(counts).enumerate();
+                let rise = |(cell, (before, count)): (usize, (&u64, &u64))| match rejudged
+                    && judged.contains(&cell)
+                {
+                    true => 0,
+                    false => count.saturating_sub(*before),
+                };
+                cells.map(rise).collect()
+            }
             _ => counts.clone(),
         };
         (key.clone(), cells)

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::Zone;
 use crate::config::Config;
 use crate::decode::{AccessDecoder, AppDecoder};
 use crate::record::{Cache, Code, Nanos};
-use crate::route::Routes;
+use crate::route::{Routes, Row};
 use crate::slo::{Outcome, Slo};
 
 /// Bucket edges every installation has, doubling over the range an HTTP service answers in; the thresholds of
@@ -38,6 +39,8 @@ pub struct Model {
     pub zero_codes: Arc<[Code]>,
     /// How many files each source may follow: `limits.files`, or what the machine allows.
     pub files: usize,
+    /// The same where the same requests and tries are good or bad.
+    pub judgement: u64,
 }
 
 impl Model {
@@ -67,7 +70,18 @@ impl Model {
                 .chain(literals.flat_map(|codes| codes.literals())),
         );
         let limit = config.limits.series;
+        let judged = |row: &Row| {
+            let by_objective = row.objectives.ratio(Slo::Availability).is_some();
+            (
+                Arc::clone(&row.route),
+                row.method,
+                by_objective,
+                row.objectives.error_codes.clone(),
+            )
+        };
+        let judged: Vec<_> = routes.rows.iter().map(judged).collect();
         let model = Self {
+            judgement: xxh3_64(format!("{:?} {judged:?}", config.error_codes).as_bytes()),
             files: config.limits.files,
             config,
             routes,

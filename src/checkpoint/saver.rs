@@ -115,7 +115,7 @@ impl Saver {
             clock,
             report: Arc::clone(&report),
             saved: vec![],
-            synced: clock.now().elapsed,
+            synced: None,
             unsynced: false,
             syncing: None,
         };
@@ -185,7 +185,9 @@ struct Worker {
     report: Arc<Report>,
     /// What was saved last.
     saved: Vec<Arc<State>>,
-    synced: Duration,
+    /// At once after the first save: what was synced before may be the last checkpoint of a clean end, whose counts are trusted
+    /// whatever happens to the machine.
+    synced: Option<Duration>,
     /// Something was saved since the last sync.
     unsynced: bool,
     syncing: Option<JoinHandle<()>>,
@@ -239,10 +241,11 @@ impl Worker {
     fn sync_when_due(&mut self) {
         let now = self.clock.now().elapsed;
         let busy = self.syncing.as_ref().is_some_and(|thread| !thread.is_finished());
-        if busy || !self.unsynced || now.saturating_sub(self.synced) < SYNC_EVERY {
+        let recent = |synced| now.saturating_sub(synced) < SYNC_EVERY;
+        if busy || !self.unsynced || self.synced.is_some_and(recent) {
             return;
         }
-        (self.synced, self.unsynced) = (now, false);
+        (self.synced, self.unsynced) = (Some(now), false);
         if let Err(error) = self.store.keep() {
             return self.report.note(&Err(error));
         }

@@ -29,6 +29,9 @@ struct Head {
     edges: Arc<[Nanos]>,
     first: Slot,
     baseline: Vec<(Key, Vec<u64>)>,
+    /// Releases before this was kept did not tell.
+    #[serde(default)]
+    judged_by: Option<u64>,
     tiers: [TierHead; 2],
 }
 
@@ -39,21 +42,23 @@ struct TierHead {
     series: Vec<(Key, Slot, usize)>,
 }
 
+/// A history as it is saved.
+pub(super) struct Encoded(Vec<u8>);
+
 impl History {
-    /// Replaces the file.
+    /// What is to be saved, at most [`LIMIT`] bytes of it.
     ///
     /// # Errors
-    /// Those of the disk; and where it would be larger than [`LIMIT`].
-    pub(super) fn save(&self, disk: &mut impl Disk) -> io::Result<()> {
-        let bytes = self.encode()?;
+    /// It would be more.
+    pub(super) fn encode(&self) -> io::Result<Encoded> {
+        let bytes = self.bytes()?;
         if bytes.len() > LIMIT {
             return Err(io::Error::other(format!(
                 "{} bytes are more than {LIMIT}",
                 bytes.len()
             )));
         }
-        disk.write(TEMPORARY, &bytes)?;
-        disk.rename(TEMPORARY, NAME)
+        Ok(Encoded(bytes))
     }
 
     /// Takes up what was saved; `None` where there is nothing.
@@ -73,14 +78,16 @@ impl History {
         restore(&mut self.long, long, rest).ok_or("it is too short")?;
         self.first = head.first;
         self.baseline = head.baseline.into_iter().collect::<Sheet>();
+        self.judged_by = head.judged_by;
         Ok(Some(()))
     }
 
-    fn encode(&self) -> io::Result<Vec<u8>> {
+    fn bytes(&self) -> io::Result<Vec<u8>> {
         let head = Head {
             edges: Arc::clone(&self.edges),
             first: self.first,
             baseline: self.baseline.clone().into_iter().collect(),
+            judged_by: self.judged_by,
             tiers: [&self.short, &self.long].map(TierHead::of),
         };
         let mut bytes = vec![];
@@ -94,6 +101,17 @@ impl History {
             Ok(())
         })?;
         Ok(bytes)
+    }
+}
+
+impl Encoded {
+    /// Replaces the file.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(super) fn save(&self, disk: &mut impl Disk) -> io::Result<()> {
+        disk.write(TEMPORARY, &self.0)?;
+        disk.rename(TEMPORARY, NAME)
     }
 }
 

@@ -145,7 +145,8 @@ impl Worker {
             warn!("the thresholds of the objectives have changed: the status page's history begins anew");
             *history = History::new(Arc::clone(&model.edges));
         }
-        if !history.record(counts, self.clock.now().unix) {
+        let judgement = access.map(|source| source.model.judgement);
+        if !history.record(counts, judgement, self.clock.now().unix) {
             warn!("the clock was set back: the status page's history begins anew");
         }
         self.keeper
@@ -157,7 +158,9 @@ impl Worker {
         let Some(directory) = &mut self.directory else {
             return;
         };
-        let saved = self.keeper.history().save(directory);
+        // Written while nobody has to wait for the history.
+        let encoded = self.keeper.history().encode();
+        let saved = encoded.and_then(|encoded| encoded.save(directory));
         match &saved {
             Ok(()) if self.failing => info!("the status page's history is saved again"),
             Err(error) if !self.failing => warn!(%error, "failed to save the status page's history"),

@@ -25,6 +25,17 @@ pub enum Key {
     App(String),
 }
 
+impl Key {
+    /// Cells that tell what is good or bad: a configuration may judge anew what was counted before it.
+    pub(super) fn judged(&self) -> &'static [usize] {
+        match self {
+            Self::Row(..) => &[row::BAD, row::GOOD],
+            Self::Upstream(_) => &[upstream::BAD],
+            Self::Cache(_) | Self::App(_) => &[],
+        }
+    }
+}
+
 /// Counts, or what they rose by, by series and cell.
 pub type Sheet = BTreeMap<Key, Vec<u64>>;
 

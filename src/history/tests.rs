@@ -23,7 +23,7 @@ fn history() -> History {
 /// Rises and seconds of the last so many seconds.
 #[track_caller]
 fn check(history: &History, counts: u64, now: UnixMillis, windows: &[(i64, u64, f64)]) {
-    let live = history.live(&sheet(counts), now);
+    let live = history.live(&sheet(counts), None, now);
     let lengths: Vec<_> = windows.iter().map(|(seconds, ..)| seconds * 1000).collect();
     let rises = history.rises(&live, &key(), 2, &lengths);
     let seen: Vec<_> = windows
@@ -38,7 +38,7 @@ fn check(history: &History, counts: u64, now: UnixMillis, windows: &[(i64, u64, 
 fn steady(seconds: i64) -> History {
     let mut history = history();
     for second in (0..=seconds).step_by(5) {
-        assert!(history.record(sheet(second as u64), START + second * 1000));
+        assert!(history.record(sheet(second as u64), None, START + second * 1000));
     }
     history
 }
@@ -46,7 +46,7 @@ fn steady(seconds: i64) -> History {
 #[test]
 fn windows_are_summed_and_what_came_before_the_first_step_is_not() {
     let mut history = history();
-    history.record(sheet(1_000_000), START);
+    history.record(sheet(1_000_000), None, START);
     check(
         &history,
         1_000_004,
@@ -70,8 +70,8 @@ fn windows_are_summed_and_what_came_before_the_first_step_is_not() {
 #[test]
 fn a_minute_that_is_known_in_part_counts_in_part() {
     let mut history = history();
-    history.record(sheet(0), START + 20_000);
-    history.record(sheet(100), START + 70_000);
+    history.record(sheet(0), None, START + 20_000);
+    history.record(sheet(100), None, START + 70_000);
     assert_eq!(history.begin(), Some(START + 20_000));
     check(
         &history,
@@ -103,7 +103,7 @@ fn a_day_is_kept_and_no_more() {
 fn a_stop_is_spread_over_the_time_it_took() {
     let mut history = steady(60);
     // Ten minutes later it comes back, and counts what was written meanwhile.
-    history.record(sheet(660), START + 660_000);
+    history.record(sheet(660), None, START + 660_000);
     check(
         &history,
         660,
@@ -115,7 +115,7 @@ fn a_stop_is_spread_over_the_time_it_took() {
             (7200, 660, 660.0),
         ],
     );
-    let live = history.live(&sheet(660), START + 660_000);
+    let live = history.live(&sheet(660), None, START + 660_000);
     let (first, points) = history.points(&live, &key(), 2, 12);
     assert_eq!(first, START);
     let minutes: Vec<_> = points.iter().map(|point| point[0]).collect();
@@ -125,12 +125,12 @@ fn a_stop_is_spread_over_the_time_it_took() {
 #[test]
 fn a_reset_counts_from_zero() {
     let mut history = steady(60);
-    history.record(sheet(3), START + 65_000);
+    history.record(sheet(3), None, START + 65_000);
     check(&history, 3, START + 65_000, &[(3600, 63, 65.0)]);
     // Counts that began anew and have already passed what they were.
     let mut history = steady(60);
     history.counts_from_zero();
-    history.record(sheet(100), START + 65_000);
+    history.record(sheet(100), None, START + 65_000);
     check(&history, 100, START + 65_000, &[(3600, 160, 65.0)]);
 }
 
@@ -138,26 +138,43 @@ fn a_reset_counts_from_zero() {
 fn a_series_with_other_cells_than_before_rises_by_nothing() {
     let mut history = steady(60);
     let wider = Sheet::from([(key(), vec![1_000, 0, 0])]);
-    history.record(wider.clone(), START + 65_000);
-    let live = history.live(&wider, START + 65_000);
+    history.record(wider.clone(), None, START + 65_000);
+    let live = history.live(&wider, None, START + 65_000);
     assert_eq!(history.rises(&live, &key(), 2, &[3_600_000])[0].cells, [60, 0]);
 }
 
 #[test]
 fn a_series_that_is_new_began_at_zero() {
     let mut history = history();
-    history.record(Sheet::new(), START);
-    history.record(sheet(7), START + 5000);
+    history.record(Sheet::new(), None, START);
+    history.record(sheet(7), None, START + 5000);
     check(&history, 9, START + 6000, &[(60, 9, 6.0)]);
 }
 
 #[test]
 fn a_clock_that_is_set_back_a_little_is_waited_for() {
     let mut history = steady(60);
-    assert!(history.record(sheet(70), START + 10_000));
+    assert!(history.record(sheet(70), None, START + 55_000));
     check(&history, 71, START + 61_000, &[(3600, 71, 61.0)]);
-    assert!(!history.record(sheet(80), START - 3_600_000));
-    check(&history, 81, START - 3_599_000, &[(3600, 1, 1.0)]);
+    assert!(!history.record(sheet(80), None, START + 50_000));
+    check(&history, 81, START + 51_000, &[(3600, 1, 1.0)]);
+}
+
+#[test]
+fn what_is_judged_anew_did_not_rise() {
+    let node = Key::Upstream("a:1".into());
+    let sheet = |attempts, bad| Sheet::from([(node.clone(), vec![attempts, bad])]);
+    let check = |history: &History, counts: Sheet, judged_by, now, expect| {
+        let live = history.live(&counts, Some(judged_by), now);
+        assert_eq!(history.rises(&live, &node, 2, &[60_000])[0].cells, expect);
+    };
+    let mut history = history();
+    history.record(sheet(100, 0), Some(1), START);
+    check(&history, sheet(102, 60), 2, START + 1_000, [2, 0]);
+    history.record(sheet(110, 60), Some(2), START + 5_000);
+    check(&history, sheet(111, 61), 2, START + 6_000, [11, 1]);
+    // Fewer than before are bad, and nothing began anew.
+    check(&history, sheet(111, 3), 3, START + 6_000, [11, 0]);
 }
 
 /// A directory in memory.
@@ -203,7 +220,7 @@ impl Disk for Memory {
 fn a_saved_history_comes_back_and_a_damaged_one_does_not() {
     let saved = steady(10_000);
     let mut disk = Memory::default();
-    saved.save(&mut disk).unwrap();
+    saved.encode().unwrap().save(&mut disk).unwrap();
     assert_eq!(disk.0.keys().collect::<Vec<_>>(), ["history"]);
     let load = |disk: &Memory| {
         let mut history = history();
@@ -234,7 +251,7 @@ fn neither_memory_nor_the_file_grows_beyond_its_limit() {
         };
         let key = |row: u64| Key::Row(format!("/endpoint/with/a/name/{row}").into(), Method::Get);
         let counts = (0..rows).map(|row| (key(row), cells(row))).collect();
-        history.record(counts, START + step as i64 * 60_000);
+        history.record(counts, None, START + step as i64 * 60_000);
         assert!(
             history.short.bytes() <= BUDGETS[0] && history.long.bytes() <= BUDGETS[1],
             "{step}"
@@ -244,7 +261,7 @@ fn neither_memory_nor_the_file_grows_beyond_its_limit() {
     assert!(history.take_cut_short() > 0, "and counted");
     assert_eq!(history.take_cut_short(), 0, "once");
     let mut disk = Memory::default();
-    history.save(&mut disk).unwrap();
+    history.encode().unwrap().save(&mut disk).unwrap();
     assert!(disk.0["history"].len() <= file::LIMIT);
 }
 
@@ -254,12 +271,12 @@ proptest! {
     fn the_whole_is_the_sum_of_its_parts(rises in prop::collection::vec((0u64..1000, 1i64..200), 1..60)) {
         let mut history = history();
         let (mut count, mut now) = (5, START);
-        history.record(sheet(count), now);
+        history.record(sheet(count), None, now);
         for (rise, steps) in rises {
             (count, now) = (count + rise, now + steps * STEP);
-            history.record(sheet(count), now);
+            history.record(sheet(count), None, now);
         }
-        let live = history.live(&sheet(count + 3), now + 1000);
+        let live = history.live(&sheet(count + 3), None, now + 1000);
         let whole = history.rises(&live, &key(), 2, &[86_400_000]);
         prop_assert_eq!(whole[0].cells[0], count + 3 - 5);
         if now - START < 3_000_000 {

@@ -20,6 +20,9 @@ use crate::summary::{Endpoint, Level, Problem, Verdict};
 /// An answer is good for a little less than the page's interval.
 const FRESH: Duration = Duration::from_secs(4);
 
+/// An answer to what was asked before is none to what is asked now.
+const STALE: Duration = Duration::from_secs(10);
+
 /// How long the page waits for peers: what comes later is in the next answer.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -90,6 +93,8 @@ struct Peer {
 struct Last {
     /// When the peer was last asked.
     asked: Option<Duration>,
+    /// When it was asked what it said.
+    said_at: Duration,
     /// What it said, or why it did not.
     said: Result<Arc<Said>, String>,
 }
@@ -119,6 +124,7 @@ impl Peers {
         let last = || {
             Mutex::new(Last {
                 asked: None,
+                said_at: Duration::ZERO,
                 said: Err("not asked yet".to_owned()),
             })
         };
@@ -142,13 +148,13 @@ impl Peers {
                 peer.last().asked = Some(now);
                 let peer = Arc::clone(peer);
                 // A task of its own: it goes on when patience is over.
-                let task = tokio::spawn(async move { peer.ask().await });
+                let task = tokio::spawn(async move { peer.ask(now).await });
                 asking.spawn(task);
             }
         }
         // Those that take longer are in the next answer.
         let _ = tokio::time::timeout(PATIENCE, asking.join_all()).await;
-        self.peers.iter().map(|peer| peer.status()).collect()
+        self.peers.iter().map(|peer| peer.status(now)).collect()
     }
 }
 
@@ -157,12 +163,13 @@ impl Peer {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self) {
+    async fn ask(&self, now: Duration) {
         let said = match tokio::time::timeout(TIMEOUT, self.fetch()).await {
             Ok(said) => said.map(Arc::new),
             Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
         };
-        self.last().said = said;
+        let mut last = self.last();
+        (last.said, last.said_at) = (said, now);
     }
 
     async fn fetch(&self) -> Result<Said, String> {
@@ -196,9 +203,13 @@ impl Peer {
             .map_err(|_| "answers something else than this release's status".to_owned())
     }
 
-    fn status(&self) -> (PeerStatus, Option<Arc<Said>>) {
+    fn status(&self, now: Duration) -> (PeerStatus, Option<Arc<Said>>) {
         let last = self.last();
-        let said = last.said.as_ref();
+        let late = "has not answered yet".to_owned();
+        let said = match &last.said {
+            Ok(_) if now.saturating_sub(last.said_at) > STALE => Err(&late),
+            said => said.as_ref(),
+        };
         let status = PeerStatus {
             url: self.url.text.clone(),
             node: said.map(|said| said.node.clone()).ok(),

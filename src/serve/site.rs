@@ -139,21 +139,21 @@ fn only_get(router: MethodRouter<Arc<Site>, Infallible>) -> MethodRouter<Arc<Sit
 }
 
 async fn page_or_status(State(site): State<Arc<Site>>, request: Request) -> Response {
-    if negotiate::prefers_json(accept(&request)) {
+    if negotiate::prefers_json(accept(&request).as_deref()) {
         return status(State(site), request).await;
     }
     page::response(page::INDEX, request.headers())
 }
 
-fn accept(request: &Request) -> Option<&str> {
-    request
-        .headers()
-        .get(ACCEPT)
-        .and_then(|value| value.to_str().ok())
+/// What is accepted, in however many lines (RFC 9110, 5.3).
+fn accept(request: &Request) -> Option<String> {
+    let lines = request.headers().get_all(ACCEPT).iter();
+    let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+    (!lines.is_empty()).then(|| lines.join(","))
 }
 
 async fn telemetry(State(site): State<Arc<Site>>, request: Request) -> Response {
-    let form = negotiate::form(accept(&request));
+    let form = negotiate::form(accept(&request).as_deref());
     let sources = site.fresh(request.method()).await;
     let saving = site.save();
     let scrape = Scrape {
@@ -225,7 +225,9 @@ async fn history(
         .find(|source| source.requests().is_some())
         .map(|source| &*source.model);
     let kept = site.keeper.history();
-    let live = kept.live(&sheet(&sources).unwrap_or_default(), site.clock.now().unix);
+    let counts = sheet(&sources).unwrap_or_default();
+    let judged_by = model.map(|model| model.judgement);
+    let live = kept.live(&counts, judged_by, site.clock.now().unix);
     match Columns::new(query, &kept, &live, model) {
         Ok(columns) => ([(CACHE_CONTROL, "no-store")], Json(columns)).into_response(),
         Err(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),

@@ -73,7 +73,9 @@ impl LineCounts {
         self.late += u64::from(age > LATE);
         self.early += u64::from(age < -LATE);
         let time = now.plausible(time);
-        self.last_timestamp = Some(self.last_timestamp.map_or(time, |last| last.max(time)));
+        // The clock may have been set back since.
+        let last = self.last_timestamp.map(|last| now.plausible(last));
+        self.last_timestamp = Some(last.map_or(time, |last| last.max(time)));
     }
 
     /// A line that says nothing.
@@ -117,5 +119,15 @@ mod tests {
             (1, 1, Some(now.unix + 9)),
             "written during the pass that reads it"
         );
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back() {
+        let mut lines = LineCounts::default();
+        for unix in [2_000_000, 1_000_000, 1_005_000] {
+            let elapsed = Duration::ZERO;
+            lines.count(Some(unix), Now { unix, elapsed });
+            assert_eq!(lines.last_timestamp, Some(unix));
+        }
     }
 }

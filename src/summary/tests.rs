@@ -24,7 +24,7 @@ fn endpoint(minutes: &[[u64; 4]]) -> (Endpoint, Objectives) {
     let sheet =
         |counts: &Vec<u64>| Sheet::from([(Key::Row(Arc::clone(&movie.route), Method::Get), counts.clone())]);
     let mut now = START;
-    history.record(sheet(&counts), now);
+    history.record(sheet(&counts), None, now);
     for minute in minutes {
         for _ in 0..12 {
             for (cell, more) in counts[row::BAD..].iter_mut().zip(minute) {
@@ -32,10 +32,10 @@ fn endpoint(minutes: &[[u64; 4]]) -> (Endpoint, Objectives) {
             }
             counts[row::REQUESTS] += (minute[0] + minute[1]) / 12;
             now += 5_000;
-            history.record(sheet(&counts), now);
+            history.record(sheet(&counts), None, now);
         }
     }
-    let live = history.live(&sheet(&counts), now);
+    let live = history.live(&sheet(&counts), None, now);
     (
         Endpoint::new(&history, &live, movie, Method::Get),
         movie.objectives.clone(),

@@ -1,9 +1,15 @@
 //! Figures in words.
 
-/// `7.1 %`; two digits that say something.
+/// `7.1 %`; two digits that say something, and what is less than all is never `100 %`.
 pub(crate) fn percent(ratio: f64) -> String {
     let percent = ratio * 100.0;
     match percent {
+        99.0..100.0 => {
+            let digits = if percent < 99.9 { 2 } else { 3 };
+            let text = format!("{percent:.digits$}");
+            let text = if text.starts_with("100") { "99.999" } else { &text };
+            format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+        }
         _ if percent == 0.0 => "0 %".to_owned(),
         ..0.1 => format!("{percent:.2} %"),
         ..9.95 => format!("{} %", trim(&format!("{percent:.1}"))),
@@ -58,6 +64,11 @@ mod tests {
             (0.0711, "7.1 %"),
             (0.05, "5 %"),
             (0.336, "34 %"),
+            (0.995, "99.5 %"),
+            (0.9987, "99.87 %"),
+            (0.99896, "99.9 %"),
+            (0.999, "99.9 %"),
+            (0.999_999_9, "99.999 %"),
             (1.0, "100 %"),
         ] {
             assert_eq!(percent(ratio), text);

@@ -156,7 +156,8 @@ impl AppTally {
         if let Some(time) = event.time {
             let time = now.plausible(time);
             let last = &mut log.last_event[event.kind as usize];
-            *last = Some(last.map_or(time, |last| last.max(time)));
+            // The clock may have been set back since.
+            *last = Some(last.map_or(time, |last| now.plausible(last).max(time)));
         }
         if log.is_overflow() {
             self.room.hits += 1;

@@ -83,6 +83,7 @@ impl<'a> EndpointStatus<'a> {
         sparkline: Sparkline,
     ) -> Self {
         let windows = endpoint.windows.iter();
+        let standing = endpoint.standing(&fixed.objectives);
         Self {
             route: &fixed.route,
             method: fixed.method.as_str(),
@@ -92,8 +93,11 @@ impl<'a> EndpointStatus<'a> {
             response_bytes: tally.bytes,
             retried: tally.retried,
             error_codes: pattern(fixed.objectives.error_codes.patterns()),
-            standing: endpoint.standing(&fixed.objectives),
-            since: endpoint.since,
+            standing,
+            // Of several nodes one may miss what all together meet.
+            since: endpoint
+                .since
+                .filter(|_| matches!(standing, Standing::Misses | Standing::Recovering)),
             objectives: Slo::ALL
                 .iter()
                 .filter_map(|slo| ObjectiveStatus::new(*slo, &fixed.objectives, tally, endpoint))

@@ -57,7 +57,8 @@ pub(super) struct Attempts {
 impl Figures {
     pub(in crate::serve) fn new(sources: &[Arc<Snapshot>], history: &History, now: Now) -> Self {
         let counts = sheet(sources).unwrap_or_default();
-        let live = history.live(&counts, now.unix);
+        let access = sources.iter().find(|source| source.requests().is_some());
+        let live = history.live(&counts, access.map(|source| source.model.judgement), now.unix);
         let mut figures = Self {
             scope: Scope::Node,
             begin: history.begin(),
@@ -229,13 +230,17 @@ fn attempts(history: &History, live: &Live, counts: &Sheet) -> BTreeMap<String, 
             });
         let now = cells(0);
         Attempts {
-            error_ratio: ratio(now[upstream::BAD], now[upstream::ATTEMPTS] - now[upstream::BAD]),
+            error_ratio: ratio(
+                now[upstream::BAD],
+                now[upstream::ATTEMPTS].saturating_sub(now[upstream::BAD]),
+            ),
             since: since(
                 history,
                 live,
                 key,
                 (upstream::BAD, upstream::ATTEMPTS),
-                verdict::UPSTREAM_FAILS,
+                // Of the good ones and the bad together, as `since` counts, it is a little less.
+                verdict::UPSTREAM_FAILS / (1.0 + verdict::UPSTREAM_FAILS),
             ),
             share: share.collect(),
         }
