@@ -6,11 +6,13 @@
 mod learn;
 mod literal;
 mod quotes;
+mod tail;
 
 use fearless_simd::{Simd, SimdBase, SimdMask, u8x32};
 
 use self::literal::{Literal, WIDTH};
 pub(super) use self::quotes::Quotes;
+use self::tail::Tail;
 use super::Field;
 use super::keys::{Said, Wanted};
 use crate::record::Text;
@@ -30,6 +32,8 @@ pub(super) struct Layout {
     parts: Vec<Part>,
     /// After the last value.
     end: Literal,
+    /// The last of these parts and the end, as most lines have them.
+    tail: Option<Tail>,
     /// By field: the place of its best value in [`Found`].
     best: [u8; Field::COUNT],
     /// Fields and the places of their other values, best first.
@@ -93,7 +97,13 @@ impl Layout {
     #[inline(always)]
     fn walk<S: Simd>(&self, simd: S, line: &[u8], quotes: &Quotes, found: &mut Found) -> Option<()> {
         let (mut at, quotes) = (0, quotes.words());
-        for part in &self.parts {
+        let (mut parts, mut end) = (&*self.parts, None);
+        if let Some(tail) = &self.tail
+            && let Some(begin) = tail.begin(simd, line, found)
+        {
+            (parts, end) = (parts.get(..parts.len() - tail.parts)?, Some(begin));
+        }
+        for part in parts {
             at = part.before.end(simd, line, at)?;
             let end = match part.kind {
                 Kind::Quoted => quotes.next(at)?,
@@ -108,7 +118,11 @@ impl Layout {
             found[usize::from(part.place)] = (at, end);
             at = end;
         }
-        (self.end.end(simd, line, at)? == line.len()).then_some(())
+        let fits = match end {
+            Some(begin) => at == begin,
+            None => self.end.end(simd, line, at)? == line.len(),
+        };
+        fits.then_some(())
     }
 }
 

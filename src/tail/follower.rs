@@ -22,6 +22,9 @@ use super::writes::{Watch, Writes, Written};
 /// the cache.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 
+/// What one rename changes has the same time, but for a tick of the clock that file systems use.
+const AT_ONCE: Duration = Duration::from_millis(20);
+
 /// A handle on one file and our position in it.
 ///
 /// Invariant: `position.offset <= read_to`; between the two lies the held part of an unfinished line.
@@ -321,21 +324,26 @@ impl Follower {
         Ok(size <= own_size && len <= own_len && other[..len] == own[..len])
     }
 
-    /// How many bytes `file` has in common with this one, where it was put in the place of this one by a rename: as a program
-    /// does that writes a new file with the old content, or with more. A file that was created in its place began later.
+    /// How many bytes `file` has in common with this one, where it was put in the place of this one by a rename, as a program
+    /// does that writes a new file with the old content, or with more. That changes both at once, after the last write; and a file
+    /// that was created in place of a deleted one is younger.
     ///
     /// # Errors
     /// Those of reading.
     pub fn is_replaced_by(&self, file: &File, metadata: &Metadata) -> io::Result<Option<u64>> {
         let own = self.file.metadata()?;
-        let unlinked = SystemTime::UNIX_EPOCH
-            + Duration::new(
-                own.ctime().try_into().unwrap_or(0),
-                own.ctime_nsec().try_into().unwrap_or(0),
-            );
-        let replaced = own.nlink() == 0 && metadata.created().is_ok_and(|created| created < unlinked);
+        let changed = |metadata: &Metadata| {
+            let nanos = Duration::from_nanos(metadata.ctime_nsec().try_into().unwrap_or(0));
+            SystemTime::UNIX_EPOCH + Duration::from_secs(metadata.ctime().try_into().unwrap_or(0)) + nanos
+        };
+        let (deleted, renamed) = (changed(&own), changed(metadata));
+        let apart = renamed
+            .duration_since(deleted)
+            .unwrap_or_else(|error| error.duration());
+        let older = metadata.created().is_ok_and(|created| created < deleted);
+        let written = metadata.modified().is_ok_and(|written| written < renamed);
         let common = own.len().min(metadata.len());
-        if !replaced || common < HEAD_BYTES as u64 {
+        if own.nlink() > 0 || apart > AT_ONCE || !older || !written || common < HEAD_BYTES as u64 {
             return Ok(None);
         }
         let (mut bytes, mut other) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);

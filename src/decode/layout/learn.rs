@@ -1,6 +1,6 @@
 //! Layouts from lines that the complete parser has accepted.
 
-use super::{ABSENT, Kind, Layout, Literal, NOTHING, Part, VALUES, WIDTH};
+use super::{ABSENT, Kind, Layout, Literal, NOTHING, Part, Tail, VALUES, WIDTH};
 use crate::decode::Field;
 use crate::decode::keys::{Keys, Node, Wanted};
 
@@ -54,7 +54,10 @@ struct Draft<'a, F> {
     at: usize,
     /// The end of the last value.
     value_end: usize,
-    parts: Vec<(Part, Says<F>)>,
+    /// Each with its value in this line.
+    parts: Vec<(Part, &'a [u8])>,
+    /// By part.
+    says: Vec<Says<F>>,
 }
 
 impl<'a, F: Wanted> Draft<'a, F> {
@@ -65,6 +68,7 @@ impl<'a, F: Wanted> Draft<'a, F> {
             at: 0,
             value_end: 0,
             parts: vec![],
+            says: vec![],
         })
     }
 
@@ -187,18 +191,16 @@ impl<'a, F: Wanted> Draft<'a, F> {
 
     fn part(&mut self, length: usize, kind: Kind, says: Says<F>) -> Option<()> {
         // Of two values under one name the last one counts, which a layout does not know.
-        if says != Says::Nothing && self.parts.iter().any(|(_, said)| *said == says) {
+        if says != Says::Nothing && self.says.contains(&says) {
             return None;
         }
-        let before = Literal::new(&self.line[self.value_end..self.at]);
-        self.parts.push((
-            Part {
-                before,
-                kind,
-                place: NOTHING,
-            },
-            says,
-        ));
+        let part = Part {
+            before: Literal::new(&self.line[self.value_end..self.at]),
+            kind,
+            place: NOTHING,
+        };
+        self.parts.push((part, &self.line[self.at..self.at + length]));
+        self.says.push(says);
         self.at += length;
         self.value_end = self.at;
         (self.parts.len() <= PARTS).then_some(())
@@ -247,8 +249,10 @@ impl<'a, F: Wanted> Draft<'a, F> {
                 }
             }
         }
+        let end = Literal::new(&self.line[self.value_end..]);
         Some(Layout {
-            end: Literal::new(&self.line[self.value_end..]),
+            tail: Tail::new(&self.parts, &end),
+            end,
             parts: self.parts.into_iter().map(|(part, _)| part).collect(),
             best,
             others,
@@ -256,10 +260,7 @@ impl<'a, F: Wanted> Draft<'a, F> {
     }
 
     fn places(&self, says: Says<F>) -> Vec<usize> {
-        let parts = self.parts.iter().enumerate();
-        parts
-            .filter(|(_, (_, said))| *said == says)
-            .map(|(place, _)| place)
-            .collect()
+        let says_it = |part: &usize| self.says[*part] == says;
+        (0..self.says.len()).filter(says_it).collect()
     }
 }

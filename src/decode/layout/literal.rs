@@ -28,6 +28,10 @@ impl Literal {
         }
     }
 
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// Where it ends in a line that has it at `at`. A line is at least [`WIDTH`] bytes long.
     #[inline(always)]
     pub(super) fn end<S: Simd>(&self, simd: S, line: &[u8], at: usize) -> Option<usize> {

@@ -66,6 +66,7 @@ fn is_learned(decoder: &AccessDecoder, lines: &[&str]) -> bool {
 
 const JSON: &str = r#"{"time_iso8601":"2023-12-02T11:16:47+00:00","request":"GET /api/movie/5 HTTP/1.1","status":200,"request_time":0.004,"http":{"user_agent":"curl/8.2.1"},"tags":["a",1,null],"upstream_addr":"10.0.0.1:80"}"#;
 const COMBINED: &str = r#"1.2.3.4 - - [29/Nov/2023:22:24:44 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.2.1" rt=0.123 x urt="0.1, 0.2""#;
+const TIMED: &str = r#"1.2.3.4 - - [29/Nov/2023:22:24:44 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.2.1" rt=0.123 uct="0.000" urt="0.122""#;
 const QUOTA: &str = r#"{"level":"debug","timestamp":"2023-12-02T11:16:47.381Z","caller":"a:1","msg":"Quota updated.","app_version":"1","os_env":["A=b","C=d"],"quota":5}"#;
 const REQUEST: &str = r#"{"level":"info","timestamp":"2023-12-02T16:16:47.381+0500","caller":"a:1","msg":"request completed","app_version":"1","os_env":["A=b"],"http_request_method":"GET","url_path":"/a","http_response_status_code":200,"event_duration":1500}"#;
 
@@ -104,6 +105,25 @@ fn what_is_learned_at_once() {
         &decoder,
         &[COMBINED, &combined.replace(" 404 ", " 404.5 ")]
     ));
+}
+
+#[test]
+fn times_at_the_end_of_a_line() {
+    let decoder = access(Format::Combined, &[]);
+    let lines = [
+        ("0.123", "9.999", true),
+        ("rt=0.123", "rt=10.123", true),
+        ("0.000", "-", true),
+        ("0.000", "0.00x", true),
+        ("0.123", "0.12x", false),
+        ("curl", "\" rt=0.123 uct=\"0.000\" urt=\"0.122\" rt=", false),
+    ];
+    for (from, to, learned) in lines {
+        let line = TIMED.replacen(from, to, 1);
+        assert_ne!(line, TIMED);
+        check_access(&decoder, &[TIMED, TIMED, &line]);
+        assert_eq!(is_learned(&decoder, &[TIMED, &line]), learned, "{line}");
+    }
 }
 
 #[test]
@@ -213,9 +233,11 @@ proptest! {
     #[test]
     fn agrees_with_the_complete_parser(
         json in prop::collection::vec(like(JSON), 1..6), combined in prop::collection::vec(like(COMBINED), 1..6),
+        timed in prop::collection::vec(like(TIMED), 1..6),
         format in prop::sample::select(vec![Format::Auto, Format::Json, Format::Combined]),
     ) {
-        let lines: Vec<Vec<u8>> = [JSON.into(), COMBINED.into()].into_iter().chain(json).chain(combined).collect();
+        let first = [JSON, COMBINED, TIMED].map(|line| line.as_bytes().to_vec());
+        let lines: Vec<Vec<u8>> = first.into_iter().chain(json).chain(combined).chain(timed).collect();
         check_access(&access(format.clone(), &[]), &lines);
         check_access(&access(format, &[(Field::CacheStatus, "http.user_agent"), (Field::Scheme, "tags")]), &lines);
     }

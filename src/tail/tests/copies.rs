@@ -314,3 +314,35 @@ fn a_log_that_turns_up_after_the_first_look() {
     bench.rename("elsewhere", "a.log");
     assert_eq!(bench.poll().len(), 10);
 }
+
+/// Nothing in such lines tells one file from another.
+#[test]
+fn lines_all_alike_in_files_longer_than_what_identifies_them() {
+    type Rotation = fn(&Bench);
+    let rotations: [Rotation; 4] = [
+        |bench| bench.rename("a.log", "a.log.1"),
+        |bench| {
+            bench.rename("a.log", "a.log.1");
+            bench.append("a.log", "");
+            bench.gzip("a.log.1");
+        },
+        |bench| fs::remove_file(bench.at("a.log")).unwrap(),
+        |bench| bench.copytruncate("a.log", "a.log.old"),
+    ];
+    for (index, rotate) in rotations.iter().enumerate() {
+        for lines in [100, 500] {
+            let mut bench = Bench::new("*.log", ReadFrom::End);
+            bench.poll();
+            bench.append("a.log", &alike(300));
+            bench.poll();
+            rotate(&bench);
+            bench.append("a.log", &alike(lines));
+            settle(&mut bench);
+            assert_eq!(bench.lines.len(), 300 + lines, "{index}");
+        }
+    }
+}
+
+fn alike(lines: usize) -> String {
+    "the same line\n".repeat(lines)
+}
