@@ -81,7 +81,7 @@ fn variables_choose_source_job_node_and_instance() {
         assert_eq!(variables["datasource"]["type"], "datasource");
         assert_eq!(variables["datasource"]["label"], "Data source");
         for (variable, label, all) in [
-            ("job", "Job", ".+"),
+            ("job", "Job", ".*bingo-exporter.*"),
             ("instance", "Instance", ".+"),
             ("node", "Node", ".*"),
         ] {

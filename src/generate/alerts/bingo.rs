@@ -61,9 +61,15 @@ fn life() -> [Rule; 4] {
             ),
         Alert::page("BingoCrashLoop", LIFE)
             .when(
-                "sum by (node, log_id) (increase(bingo_app_unclean_exits_total[10m])) >= 3",
+                r#"
+                sum by (node, log_id) (increase(bingo_app_unclean_exits_total[10m])) >= 3
+                unless on (node)
+                  sum by (node) (increase(bingo_exporter_late_lines_total{source="app"}[10m]))
+                    > 0.5 * sum by (node) (increase(bingo_exporter_lines_total{source="app"}[10m]))
+                "#,
                 "0s",
-                "3: deaths in ten minutes. bingo dies by itself after 10 to 25: three of these do not come together.",
+                "3: deaths in ten minutes. bingo dies by itself after 10 to 25: three of these do not come together.\n\
+                 0.5: most lines are late, of a log that could not be read until now; its deaths are of long ago.",
             )
             .says(
                 "bingo {{ $labels.log_id }} on {{ $labels.node }} dies again and again",

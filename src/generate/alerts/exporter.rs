@@ -125,9 +125,10 @@ fn own() -> [Rule; 2] {
     [
         Alert::ticket("BingoCheckpointFailing", CHECKPOINT)
             .when(
-                "sum by (node) (increase(bingo_exporter_checkpoint_failures_total[5m])) > 0",
+                "sum by (node) (increase(bingo_exporter_checkpoint_failures_total[1m])) > 0",
                 "2m",
-                "0: saving never fails on a healthy disk. 2m: longer than one bad moment.",
+                "0: saving never fails on a healthy disk. 2m: longer than one bad moment; 1m: a failure is tried again every 15 \
+                 seconds.",
             )
             .says(
                 "The exporter on {{ $labels.node }} cannot save its state",

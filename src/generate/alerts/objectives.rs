@@ -99,6 +99,13 @@ fn records() -> Vec<Rule> {
     records
 }
 
+/// Errors of the last five minutes, more than allowed.
+const NOW: &str = r#"
+        and on (route, method)
+          route_method_slo:bingo_slo_errors:ratio_rate5m{slo="availability"}
+            > on (route, method, slo) 1 - route_method_slo:bingo_slo_objective_ratio:max
+        "#;
+
 fn burn(tier: &Tier) -> Rule {
     let panel = Dashboard::Overview.panel("Error budget left", &["route"]);
     let alert = match tier.severity {
@@ -115,6 +122,12 @@ fn burn(tier: &Tier) -> Rule {
           sum_over_time(route_method_slo_result:bingo_slo_requests:rate5m{slo="availability",result="bad"}[$long])
             * 30 >= 10
         "#;
+    // Else a page would follow one that was for the same errors, once these are over.
+    let expr = if tier.severity == Severity::Page && tier.short != "5m" {
+        expr.to_owned() + NOW
+    } else {
+        expr.to_owned()
+    };
     let Tier {
         long,
         short,
@@ -148,12 +161,15 @@ fn quiet() -> Rule {
             route_method_slo:bingo_slo_errors:ratio_rate6h{slo="availability"}
               > on (route, method, slo) clamp_min(1 - route_method_slo:bingo_slo_objective_ratio:max, 0.05)
             and on (route, method)
+              route_method_slo:bingo_slo_errors:ratio_rate2h{slo="availability"}
+                > on (route, method, slo) clamp_min(1 - route_method_slo:bingo_slo_objective_ratio:max, 0.05)
+            and on (route, method)
               sum_over_time(route_method_slo_result:bingo_slo_requests:rate5m{slo="availability",result="bad"}[6h])
                 * 30 >= 10
             "#,
             "5m",
             "10: errors in 6 hours; 0.05: and more than 5 % of the route's requests, or than it allows. A route that is \
-             asked for twice an hour and always fails is too quiet for the other alerts.\n\
+             asked for twice an hour and always fails is too quiet for the other alerts. ratio_rate2h: it still goes on.\n\
              30: seconds between evaluations.",
         )
         .says(

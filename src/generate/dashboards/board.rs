@@ -83,7 +83,13 @@ impl Board {
                 "name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus",
                 "refresh": 1, "hide": 0, "regex": "", "options": [], "multi": false, "includeAll": false,
             }),
-            asked("job", "Job", &format!("{exporters}}}, job"), ".+"),
+            // All of them, and nothing else that has the same node.
+            asked(
+                "job",
+                "Job",
+                &format!("{exporters}}}, job"),
+                &options.job_regex.quoted(),
+            ),
             // Targets may have no node: an empty one has to match.
             asked(
                 "node",

@@ -193,7 +193,7 @@ fn bingos() -> View {
         .label("go_version", "Go", None)
         .column(&format!("max by ({by}, version, go_version) (bingo_app_info{{$of}})"), "Info", "none", &[])
         .column(
-            &format!("({}) * on ({by}) group_left (version, go_version) bingo_app_info{{$of}} * 1000", event("start")),
+            &format!("({}) * on ({by}) group_left (version, go_version) max by ({by}, version, go_version) (bingo_app_info{{$of}}) * 1000", event("start")),
             "Started",
             "dateTimeFromNow",
             &[],
@@ -201,7 +201,7 @@ fn bingos() -> View {
         .column(
             &format!(
                 "(max by ({by}) (bingo_app_last_start_duration_seconds{{$of}})) * on ({by}) group_left (version, go_version) \
-                 bingo_app_info{{$of}}"
+                 max by ({by}, version, go_version) (bingo_app_info{{$of}})"
             ),
             "Start took",
             "s",
@@ -209,7 +209,7 @@ fn bingos() -> View {
         )
         .column(
             &format!(
-                "(time() - {}) * on ({by}) group_left (version, go_version) bingo_app_info{{$of}}",
+                "(time() - {}) * on ({by}) group_left (version, go_version) max by ({by}, version, go_version) (bingo_app_info{{$of}})",
                 event("heartbeat")
             ),
             "Last heartbeat",
@@ -219,7 +219,7 @@ fn bingos() -> View {
         .column(
             &format!(
                 "round(sum by ({by}) (increase(bingo_app_unclean_exits_total{{$of}}[1d]))) * on ({by}) \
-                 group_left (version, go_version) bingo_app_info{{$of}}"
+                 group_left (version, go_version) max by ({by}, version, go_version) (bingo_app_info{{$of}})"
             ),
             "Unclean exits in a day",
             "none",

@@ -41,7 +41,7 @@ fn verdict() -> Vec<View> {
                  known, Prometheus gets no figures: see the nodes.",
             )
             .sized(8, 4)
-            .ask(&format!("count({} > 0) or {none_of}", missed()), "")
+            .ask(&format!("count({} > 0) or {none_of}", missed("")), "")
             .words(&[("0", "✓ objectives met", "green"), ("1..", "✕ objectives missed", "red")])
             .steps(&[("green", None), ("red", Some(1.0))])
             .unknown("? no figures"),
@@ -164,7 +164,7 @@ fn routes() -> View {
         .label("method", "Method", Some(90))
         .route()
         .column(
-            &format!("max by ({by}) ({})", missed()),
+            &format!("max by ({by}) ({})", missed("route=~\"$route\",")),
             "Objectives",
             "none",
             &[

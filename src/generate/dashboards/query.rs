@@ -78,13 +78,15 @@ pub(super) fn allowed(by: &str, more: &str) -> String {
 
 /// Objectives missed in the last five minutes: 1 or 0 by route, method and slo. Fewer than five bad requests are chance,
 /// as for the status page.
-pub(super) fn missed() -> String {
+/// Of these routes.
+pub(super) fn missed(routes: &str) -> String {
     let by = "route, method, slo";
+    let of = format!("{routes}slo=~\".+\"");
     format!(
-        "(sum by ({by}) (increase(bingo_slo_requests_total{{$of,result=\"bad\"}}[5m])) >= bool 5) \
+        "(sum by ({by}) (increase(bingo_slo_requests_total{{$of,{routes}result=\"bad\"}}[5m])) >= bool 5) \
          * on ({by}) ({} > bool on ({by}) {})",
-        bad_ratio(by, "slo=~\".+\"", "5m"),
-        allowed(by, "slo=~\".+\"")
+        bad_ratio(by, &of, "5m"),
+        allowed(by, &of)
     )
 }
 

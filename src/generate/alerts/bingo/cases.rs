@@ -37,6 +37,11 @@ pub(super) fn cases(unmatched: &str) -> Vec<Cases> {
     }]
 }
 
+const APP_LINES: &str = r#"bingo_exporter_lines_total{source="app",result="counted"}"#;
+const ACCESS_LINES: &str = r#"bingo_exporter_lines_total{source="access",result="counted"}"#;
+const ACCESS_LATE: &str = r#"bingo_exporter_late_lines_total{source="access"}"#;
+const APP_LATE: &str = r#"bingo_exporter_late_lines_total{source="app"}"#;
+
 fn heartbeat() -> Vec<Case> {
     let files = |state| format!(r#"bingo_exporter_files{{source="app",state="{state}"}}"#);
     let of = |what| Case::new("BingoHeartbeatSilent", what).on("a", QUOTA, "0+5x50");
@@ -92,6 +97,20 @@ fn exits() -> Vec<Case> {
         .on("b", UNCLEAN, "0x11 1x120")
         .silent("5m5s")
         .fires("5m10s", PROCESS),
+        // As one reads what it could not read before, and as one that reads a few lines late does.
+        Case::new("BingoCrashLoop", "three deaths of long ago")
+            .on("a", UNCLEAN, "0x11 3.1x60")
+            .on("a", APP_LINES, "0x11 100x60")
+            .on("a", APP_LATE, "0x11 60x60")
+            .on("a", ACCESS_LINES, "0x11 1000x60")
+            .silent("1m")
+            .silent("4m"),
+        Case::new("BingoCrashLoop", "three deaths, and some late lines")
+            .on("a", UNCLEAN, "0x11 3.1x60")
+            .on("a", APP_LINES, "0x11 100x60")
+            .on("a", APP_LATE, "0x11 45x60")
+            .on("a", ACCESS_LATE, "0x11 90x60")
+            .fires("1m", PROCESS),
         Case::new("BingoCrashLoop", "not quite three, and one on each of two nodes")
             .on("a", UNCLEAN, "0x11 2.7x60")
             .on("b", UNCLEAN, "0x11 2.7x60")

@@ -134,11 +134,15 @@ fn data() -> Vec<Case> {
 fn own() -> Vec<Case> {
     vec![
         Case::new("BingoCheckpointFailing", "half a failure, which no counter shows")
-            .on("a", FAILURES, "0x3 0.5x40")
+            .on("a", FAILURES, "0x3 0.5+0.5x40")
             .on("b", FAILURES, "7x43")
             .silent("2m45s")
-            .fires("3m", NODE)
-            .silent("6m15s"),
+            .fires("3m", NODE),
+        Case::new("BingoCheckpointFailing", "one bad moment")
+            .on("a", FAILURES, "0x3 1x40")
+            .silent("2m")
+            .silent("3m")
+            .silent("4m"),
         Case::new("BingoConfigReloadFailed", "one node's is refused, then corrected")
             .on("a", RELOADED, "1x3 0x9 1x20")
             .on("b", RELOADED, "1x30")

@@ -26,7 +26,7 @@ pub(super) fn cases() -> Vec<Cases> {
         file("objectives", "30s", &[burn(), quiet(), slow(), unmeasured()]),
         // Hours and days, looked at every five minutes instead of every 30 seconds: of the errors that the rules count
         // in a window there are ten times as many as they see.
-        file("windows", "5m", &[windows(), few_errors()]),
+        file("windows", "5m", &[windows(), few_errors(), quiet_now_or_before()]),
     ]
 }
 
@@ -123,7 +123,8 @@ fn windows() -> Vec<Case> {
         &[(30, 40.0, 60.0), (400, 0.1, 99.9)],
     ));
     let over = all(over, "30m", &[hour, six_hours, day]);
-    let over = all(over, "50m", &[six_hours, day]);
+    // The page for the hour has told of it, and it is over.
+    let over = all(over, "50m", &[day]);
     let over = all(over, "1h15m", &[day, three_days]);
     let over = all(over, "5h", &[three_days]);
     let begun = of(
@@ -154,6 +155,7 @@ fn windows() -> Vec<Case> {
         .silent("26h"),
         all(calmer(15, 12.96), "30m", &[six_hours, day]),
         all(calmer(40, 5.4), "55m", &[day]),
+        all(and_slow(calmer(40, 5.4)), "55m", &[day]),
         all(calmer(135, 2.7), "2h30m", &[three_days]),
         calmer(380, 0.9).silent("6h30m"),
         all(slow_too, "1h20m", &WINDOWS),
@@ -230,6 +232,35 @@ fn quiet() -> Vec<Case> {
             .on("a", &slo("availability", "good"), "0+100x60")
             .silent("20m"),
         and_slow(of("failing, and slow", "availability", &[(60, 50.0, 50.0)])).fires("20m", OF_ROUTE),
+    ]
+}
+
+/// Under what is allowed for six hours or for the last two, and over it for the other. Of `/q`, 10 % may fail.
+fn quiet_now_or_before() -> Vec<Case> {
+    let of = |what, [before, now]: [f64; 2], bad, good| {
+        let phases = [(240, before, 100.0 - before), (121, now, 100.0 - now)];
+        let case = of("BingoQuietRouteFailing", what, "1m", "availability", &phases);
+        let other = |name: &str, labels: &str| {
+            format!(r#"{name}{{route="/q",method="GET",slo="availability"{labels}}}"#)
+        };
+        case.series(&other("bingo_slo_objective_ratio", ""), "0.9x400")
+            .series(&other("bingo_slo_requests_total", r#",result="bad""#), bad)
+            .series(&other("bingo_slo_requests_total", r#",result="good""#), good)
+            .silent("6h")
+    };
+    vec![
+        of(
+            "more than allowed for two hours, not for six",
+            [3.0, 7.5],
+            "0+6x239 1440+15x120",
+            "0+94x239 22560+85x120",
+        ),
+        and_slow(of(
+            "for six hours, not for the last two, but slow",
+            [8.0, 4.5],
+            "0+15x239 3600+9x120",
+            "0+85x239 20400+91x120",
+        )),
     ]
 }
 
