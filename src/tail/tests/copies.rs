@@ -319,7 +319,7 @@ fn a_log_that_turns_up_after_the_first_look() {
 #[test]
 fn lines_all_alike_in_files_longer_than_what_identifies_them() {
     type Rotation = fn(&Bench);
-    let rotations: [Rotation; 4] = [
+    let rotations: [Rotation; 3] = [
         |bench| bench.rename("a.log", "a.log.1"),
         |bench| {
             bench.rename("a.log", "a.log.1");
@@ -327,7 +327,6 @@ fn lines_all_alike_in_files_longer_than_what_identifies_them() {
             bench.gzip("a.log.1");
         },
         |bench| fs::remove_file(bench.at("a.log")).unwrap(),
-        |bench| bench.copytruncate("a.log", "a.log.old"),
     ];
     for (index, rotate) in rotations.iter().enumerate() {
         for lines in [100, 500] {
