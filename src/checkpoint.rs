@@ -59,8 +59,7 @@ pub struct Store<D> {
 impl<D: Disk> Store<D> {
     /// Reads what is there. Never fails: what cannot be read is set aside, said, and not used.
     pub fn open(disk: D, boot_id: String, now: UnixMillis) -> (Self, Restored) {
-        // Where nobody can say whether saving failed, as on a read-only disk, it may have.
-        let flagged = disk.flag().unwrap_or(true);
+        let flagged = disk.flag().unwrap_or(false);
         let mut store = Self {
             disk,
             boot_id,
