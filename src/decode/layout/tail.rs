@@ -45,7 +45,11 @@ impl Tail {
             (text, count) = (longer, count + 1);
         }
         let (mut least, mut slack) = ([0; WIDTH], [u8::MAX; WIDTH]);
-        let own = least.iter_mut().zip(&mut slack).skip(WIDTH - text.len());
+        // No value is before an end that is longer.
+        let own = least
+            .iter_mut()
+            .zip(&mut slack)
+            .skip(WIDTH.saturating_sub(text.len()));
         for ((least, slack), byte) in own.zip(&text) {
             (*least, *slack) = *byte;
         }

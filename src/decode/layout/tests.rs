@@ -127,6 +127,12 @@ fn times_at_the_end_of_a_line() {
 }
 
 #[test]
+fn an_end_that_is_longer_than_a_step() {
+    let line = format!("{TIMED} {}", "word ".repeat(20));
+    check_access(&access(Format::Combined, &[]), &[&line, &line, &line]);
+}
+
+#[test]
 fn what_no_layout_may_be_made_of() {
     for (format, line) in [
         // The last of two counts.
