@@ -185,8 +185,8 @@ struct Worker {
     report: Arc<Report>,
     /// What was saved last.
     saved: Vec<Arc<State>>,
-    /// At once after the first save: what was synced before may be the last checkpoint of a clean end, whose counts are trusted
-    /// whatever happens to the machine.
+    /// When last, if ever. The first time is at once after the first save: until then the disk may hold the checkpoint of a clean
+    /// end, whose counts are trusted whatever happens to the machine.
     synced: Option<Duration>,
     /// Something was saved since the last sync.
     unsynced: bool,

@@ -6,13 +6,13 @@
 mod learn;
 mod literal;
 mod quotes;
-mod tail;
+mod ending;
 
 use fearless_simd::{Simd, SimdBase, SimdMask, u8x32};
 
+use self::ending::Ending;
 use self::literal::{Literal, WIDTH};
 pub(super) use self::quotes::Quotes;
-use self::tail::Tail;
 use super::Field;
 use super::keys::{Said, Wanted};
 use crate::record::Text;
@@ -33,7 +33,7 @@ pub(super) struct Layout {
     /// After the last value.
     end: Literal,
     /// The last of these parts and the end, as most lines have them.
-    tail: Option<Tail>,
+    ending: Option<Ending>,
     /// By field: the place of its best value in [`Found`].
     best: [u8; Field::COUNT],
     /// Fields and the places of their other values, best first.
@@ -98,10 +98,10 @@ impl Layout {
     fn walk<S: Simd>(&self, simd: S, line: &[u8], quotes: &Quotes, found: &mut Found) -> Option<()> {
         let (mut at, quotes) = (0, quotes.words());
         let (mut parts, mut end) = (&*self.parts, None);
-        if let Some(tail) = &self.tail
-            && let Some(begin) = tail.begin(simd, line, found)
+        if let Some(ending) = &self.ending
+            && let Some(begin) = ending.begin(simd, line, found)
         {
-            (parts, end) = (parts.get(..parts.len() - tail.parts)?, Some(begin));
+            (parts, end) = (parts.get(..parts.len() - ending.parts)?, Some(begin));
         }
         for part in parts {
             at = part.before.end(simd, line, at)?;

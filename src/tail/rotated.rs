@@ -361,8 +361,8 @@ impl Tail {
         Ok(())
     }
 
-    /// What a copy, of this size, ended before our position: another copy may end there or behind it. Where none does,
-    /// nothing is known to be lost.
+    /// A copy of this size ended before our position, as a backup does: the true copy, which ends there or behind it, may be
+    /// still to come. Where none comes, no more is lost than what was seen and not read.
     fn still_expect(&mut self, bookmark: &Bookmark, size: u64) {
         if bookmark.role != Role::Done && size < bookmark.position.offset {
             let role = Role::Rotated;

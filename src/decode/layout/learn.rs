@@ -1,6 +1,6 @@
 //! Layouts from lines that the complete parser has accepted.
 
-use super::{ABSENT, Kind, Layout, Literal, NOTHING, Part, Tail, VALUES, WIDTH};
+use super::{ABSENT, Ending, Kind, Layout, Literal, NOTHING, Part, VALUES, WIDTH};
 use crate::decode::Field;
 use crate::decode::keys::{Keys, Node, Wanted};
 
@@ -251,7 +251,7 @@ impl<'a, F: Wanted> Draft<'a, F> {
         }
         let end = Literal::new(&self.line[self.value_end..]);
         Some(Layout {
-            tail: Tail::new(&self.parts, &end),
+            ending: Ending::new(&self.parts, &end),
             end,
             parts: self.parts.into_iter().map(|(part, _)| part).collect(),
             best,

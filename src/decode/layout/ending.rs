@@ -13,7 +13,7 @@ const LEAST_PARTS: usize = 2;
 
 /// The last values of a line where all have their usual length, with the text around them.
 #[derive(Debug, Clone)]
-pub(super) struct Tail {
+pub(super) struct Ending {
     /// The least each byte may be.
     least: [u8; WIDTH],
     /// How much more it may be: nothing for text, nine for a digit, anything for what is before.
@@ -28,7 +28,7 @@ pub(super) struct Tail {
 /// `0.123`: the least of each byte, and how much more it may be.
 const USUAL: [(u8, u8); 5] = [(b'0', 9), (b'.', 0), (b'0', 9), (b'0', 9), (b'0', 9)];
 
-impl Tail {
+impl Ending {
     /// Of as many of the last parts as fit into one step, each with its value in the line that is learned from; `None` where
     /// that spares nothing.
     pub(super) fn new(parts: &[(Part, &[u8])], end: &Literal) -> Option<Self> {
