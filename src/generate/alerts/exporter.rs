@@ -8,6 +8,7 @@ use crate::generate::rule::{Alert, Dashboard, Group, Panel, Rule};
 const NODES: Panel = Dashboard::Overview.panel("Nodes", &[]);
 const UP: Panel = Dashboard::Exporter.panel("Exporter up", &["node"]);
 const LINES: Panel = Dashboard::Exporter.panel("Lines by result", &["node"]);
+const LATE: Panel = Dashboard::Exporter.panel("Late lines", &["node"]);
 const COMPLETE: Panel = Dashboard::Exporter.panel("Data complete", &["node"]);
 const CHECKPOINT: Panel = Dashboard::Exporter.panel("Checkpoint", &["node"]);
 
@@ -77,7 +78,7 @@ fn targets() -> [Rule; 4] {
     ]
 }
 
-fn data() -> [Rule; 3] {
+fn data() -> [Rule; 4] {
     [
         Alert::ticket("BingoLinesRejected", LINES)
             .when(
@@ -95,6 +96,22 @@ fn data() -> [Rule; 3] {
                 "{{ $value | humanizePercentage }} of the {{ $labels.source }} lines on {{ $labels.node }} are not understood",
                 "{{ $value | humanizePercentage }} of the lines of the {{ $labels.source }} log on node {{ $labels.node }} cannot be \
                  read, so they are in no number. Most often somebody changed the log format.",
+            ),
+        Alert::ticket("BingoLinesLate", LATE)
+            .when(
+                r#"
+                sum by (node, source) (rate(bingo_exporter_late_lines_total[15m]))
+                  / sum by (node, source) (rate(bingo_exporter_lines_total[15m]))
+                  > 0.5
+                "#,
+                "20m",
+                "0.5: what mostly reads old lines is left out of the alerts about a spike, or a crash loop. 15m: a proxy that \
+                 waits until its buffer is full writes seldom. 20m: that long what was missed during a stop is no news.",
+            )
+            .says(
+                "The lines of the {{ $labels.source }} log on {{ $labels.node }} are read too late",
+                "{{ $value | humanizePercentage }} of the lines of the {{ $labels.source }} log on node {{ $labels.node }} are over \
+                 a minute old when they are read. Alerts about spikes leave this node out: they would tell of what is over.",
             ),
         Alert::ticket("BingoBytesLost", Dashboard::Exporter.panel("Bytes lost", &["node"]))
             .when(

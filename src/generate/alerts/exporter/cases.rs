@@ -4,6 +4,7 @@ use crate::generate::case::{Case, Cases};
 
 const REJECTED: &str = r#"bingo_exporter_lines_total{source="access",result="rejected"}"#;
 const COUNTED: &str = r#"bingo_exporter_lines_total{source="access",result="counted"}"#;
+const LATE: &str = r#"bingo_exporter_late_lines_total{source="access"}"#;
 const LOST: &str = r#"bingo_exporter_lost_bytes_total{source="access"}"#;
 const COMPLETE: &str = r#"bingo_exporter_complete{source="access"}"#;
 const FAILURES: &str = "bingo_exporter_checkpoint_failures_total";
@@ -13,7 +14,7 @@ const SOURCE: &str = r#"node="a",source="access""#;
 const NODE: &str = r#"node="a""#;
 
 pub(super) fn cases() -> Vec<Cases> {
-    let cases = [targets(), fleet(), rejected(), data(), own()];
+    let cases = [targets(), fleet(), rejected(), late(), data(), own()];
     vec![Cases {
         name: "exporter",
         group: "exporter",
@@ -111,6 +112,38 @@ fn rejected() -> Vec<Case> {
         of("0.9 %", "0+9x60", "0+991x60").silent("12m"),
         of("11 lines in five minutes, and no others", "0+0.56x60", "0x60").fires("12m", SOURCE),
         of("9 lines in five minutes, and others", "0+0.45x60", "0+1x60").silent("12m"),
+    ]
+}
+
+fn late() -> Vec<Case> {
+    let of = |what, late: &str, counted: &str| {
+        Case::new("BingoLinesLate", what)
+            .on("a", LATE, late)
+            .on("a", COUNTED, counted)
+            .on("b", LATE, "0+49x160")
+            .on("b", COUNTED, "0+100x160")
+    };
+    vec![
+        of(
+            "51 % of a node's lines, 49 % of another's",
+            "0+51x160",
+            "0+100x160",
+        )
+        .silent("20m")
+        .fires("20m15s", SOURCE)
+        .fires("38m", SOURCE),
+        of(
+            "a buffer that is full once in 14 minutes",
+            "0x20 100x55 200x55 300x30",
+            "0x20 100x55 200x55 300x30",
+        )
+        .fires("38m", SOURCE),
+        of(
+            "what was missed during a stop",
+            "0x20 100x140",
+            "0+1x20 120+1x139",
+        )
+        .silent("38m"),
     ]
 }
 
