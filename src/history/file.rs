@@ -16,7 +16,7 @@ use crate::record::Nanos;
 
 /// Beside the checkpoint.
 const NAME: &str = "history";
-const TEMPORARY: &str = "history.new";
+pub(super) const TEMPORARY: &str = "history.new";
 
 const MAGIC: &str = "bingo-exporter-history";
 const VERSION: u32 = 1;

@@ -169,3 +169,33 @@ impl Worker {
         self.failing = saved.is_err();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use std::fs::File;
+
+    use super::super::{Key, Sheet, file};
+    use super::*;
+
+    /// A pipe in place of the file is a disk that hangs: it takes some 64 kB, until somebody reads.
+    #[test]
+    fn a_disk_that_hangs_holds_up_nobody_who_asks_for_the_history() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join(file::TEMPORARY);
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let directory = Directory::open(dir.path()).unwrap();
+        let (keeper, thread) =
+            Keeper::start([].into(), Some(directory), false, vec![], Clock::start()).unwrap();
+        let long = |index| (Key::App(format!("{index:01000}")), vec![1]);
+        let counts: Sheet = (0..200).map(long).collect();
+        keeper.history().record(counts, None, 0);
+        keeper.stop();
+        // Opened once the other end is.
+        let mut reader = File::open(&pipe).unwrap();
+        let free = keeper.history.try_lock().is_ok();
+        io::copy(&mut reader, &mut io::sink()).unwrap();
+        thread.join().unwrap();
+        assert!(free);
+    }
+}

@@ -147,3 +147,19 @@ async fn nobody_waits_for_a_peer_that_says_nothing() {
     assert!(known[0].1.is_none());
     assert!(clock.now().elapsed < TIMEOUT, "patience ends before the timeout");
 }
+
+#[test]
+fn what_a_peer_said_long_ago_is_not_what_it_says() {
+    let peers = Peers::new(vec!["http://a:1".parse().unwrap()], Clock::start());
+    let said = r#"{"node":"n2","verdict":{"level":"ok","sentence":"fine","problems":[]},"edges_seconds":[],"endpoints":[]}"#;
+    let asked = Duration::from_secs(60);
+    {
+        let mut last = peers.peers[0].last();
+        (last.said, last.said_at) = (Ok(Arc::new(serde_json::from_str(said).unwrap())), asked);
+    }
+    for (age, known) in [(Duration::ZERO, true), (STALE, true), (STALE * 2, false)] {
+        let (status, said) = peers.peers[0].status(asked + age);
+        assert_eq!((said.is_some(), status.node.is_some()), (known, known), "{age:?}");
+        assert_eq!(status.unknown().is_none(), known, "{age:?}");
+    }
+}
