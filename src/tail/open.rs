@@ -14,8 +14,8 @@ use tracing::{info, warn};
 
 use super::discover::{Found, parent};
 use super::follower::Follower;
-use super::identity::{Bookmark, FileId, Position, Role, Stamp};
-use super::rotated::{Expected, remember};
+use super::identity::{FileId, Position, Role, Stamp};
+use super::rotated::Expected;
 use super::siblings::{Siblings, is_rotated_from};
 use super::{Polled, ReadFrom, Tail};
 
@@ -210,16 +210,7 @@ impl Tail {
                 ..Position::start(id)
             };
             let position = position.unwrap_or(unknown);
-            let stamp = Stamp::from(&sibling.metadata);
-            remember(
-                &mut self.known,
-                Bookmark {
-                    path: path.into(),
-                    position,
-                    stamp,
-                    role: Role::Done,
-                },
-            );
+            self.pass_over(path, position, Stamp::from(&sibling.metadata));
         }
     }
 

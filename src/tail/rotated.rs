@@ -250,18 +250,8 @@ impl Tail {
         let size = stamp.size;
         let mut known = self.find_known(&file, id, size, Expected::Only)?;
         if known.is_none() {
-            for follower in &self.followers {
-                // A copy of what we hold, made before the original is cut. It counts only once it is.
-                if !follower.is_copied_in(&file, size)? {
-                    continue;
-                }
-                let is_left =
-                    now.unix.saturating_sub(sibling.changed()) > UNDECIDED.as_millis() as UnixMillis;
-                if is_left && sibling.may_be_backup(path) {
-                    remember(&mut self.known, done_with(follower.bookmark(), id, stamp));
-                } else {
-                    self.rescan = true;
-                }
+            if let Some(bookmark) = self.original_of(&file, size)? {
+                self.wait_for_cut(path, sibling, done_with(bookmark, id, stamp), now);
                 return Ok(());
             }
             known = self.find_known(&file, id, size, Expected::OrDone)?;
@@ -278,27 +268,13 @@ impl Tail {
             },
             None if self.is_old(sibling) => {
                 let position = Position::at_end(&file, id, size, self.options.line_bytes)?;
-                remember(
-                    &mut self.known,
-                    Bookmark {
-                        path: path.into(),
-                        position,
-                        stamp,
-                        role: Role::Done,
-                    },
-                );
+                self.pass_over(path, position, stamp);
                 return Ok(());
             }
             None => {
                 let position = Position::beginning(&file, id)?;
                 if sibling.may_be_backup(path) && self.holds(&position, size) {
-                    let bookmark = Bookmark {
-                        path: path.into(),
-                        position,
-                        stamp,
-                        role: Role::Done,
-                    };
-                    remember(&mut self.known, bookmark);
+                    self.pass_over(path, position, stamp);
                     return Ok(());
                 }
                 position
@@ -309,6 +285,37 @@ impl Tail {
         follower.retired = true;
         self.followers.push(follower);
         Ok(())
+    }
+
+    /// Reads no more of a file than `position` says.
+    pub(super) fn pass_over(&mut self, path: &Path, position: Position, stamp: Stamp) {
+        let bookmark = Bookmark {
+            path: path.into(),
+            position,
+            stamp,
+            role: Role::Done,
+        };
+        remember(&mut self.known, bookmark);
+    }
+
+    /// What we know of the followed file that `file` is a copy of, finished or still being made.
+    fn original_of(&self, file: &File, size: u64) -> io::Result<Option<Bookmark>> {
+        for follower in &self.followers {
+            if follower.is_copied_in(file, size)? {
+                return Ok(Some(follower.bookmark()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A copy of what we follow counts once that is cut. One that was left long ago is a backup.
+    fn wait_for_cut(&mut self, path: &Path, sibling: &Sibling, copy: Bookmark, now: Now) {
+        let is_left = now.unix.saturating_sub(sibling.changed()) > UNDECIDED.as_millis() as UnixMillis;
+        if is_left && sibling.may_be_backup(path) {
+            remember(&mut self.known, copy);
+        } else {
+            self.rescan = true;
+        }
     }
 
     fn take_up_archive(
