@@ -180,7 +180,9 @@ impl Tail {
             }
             self.known.push(bookmark);
         }
-        for follower in self.followers.iter().filter(|follower| *follower.path == *path) {
+        // By bytes: to take paths apart is slow, and of a thousand files each is compared with each.
+        let same = |follower: &&Follower| follower.path.as_os_str() == path.as_os_str();
+        for follower in self.followers.iter().filter(same) {
             if let Some(common) = follower.is_replaced_by(file, metadata)? {
                 return Position::at_end(file, id, common, self.options.line_bytes).map(Some);
             }
