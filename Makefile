@@ -144,6 +144,7 @@ deploy-test: setup deb
 		command -v "$${program%:*}" > /dev/null || missing+=" $${program#*:}"
 	done
 	[[ -z $$missing ]] || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing
+	rustup target add "$$(uname -m)-unknown-linux-musl"
 	deploy/tests/debian.sh
 	deploy/tests/image.sh
 
