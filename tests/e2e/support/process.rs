@@ -1,11 +1,14 @@
 //! A child program that does not outlive its test and whose words are shown when the test fails.
 
 use std::env;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{ioctl_fionread, read, retry_on_intr};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::clock::{DEADLINE, POLL, pause, wait_for};
@@ -15,6 +18,8 @@ pub(crate) struct Process {
     name: String,
     child: Child,
     said: Arc<Said>,
+    /// Where stdout and stderr come from.
+    pipes: [OwnedFd; 2],
     drains: Vec<JoinHandle<()>>,
 }
 
@@ -47,14 +52,16 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("{}", cannot_start(&name, package, &error)));
         let said = Arc::new(Said::default());
-        let drains = vec![
-            drain(child.stdout.take().unwrap(), Arc::clone(&said)),
-            drain(child.stderr.take().unwrap(), Arc::clone(&said)),
+        let pipes: [OwnedFd; 2] = [
+            child.stdout.take().unwrap().into(),
+            child.stderr.take().unwrap().into(),
         ];
+        let drains = pipes.iter().map(|pipe| drain(pipe, Arc::clone(&said))).collect();
         Self {
             name,
             child,
             said,
+            pipes,
             drains,
         }
     }
@@ -63,9 +70,15 @@ impl Process {
         self.child.id()
     }
 
-    /// What it has said so far.
+    /// What it has said until now, and nothing less.
     pub(crate) fn said(&self) -> String {
-        self.said.words.lock().unwrap().text.clone()
+        let is_unheard = |pipe| ioctl_fionread(pipe).is_ok_and(|bytes| bytes > 0);
+        let words = self.said.words.lock().unwrap();
+        let heard = self
+            .said
+            .more
+            .wait_timeout_while(words, DEADLINE, |_| self.pipes.iter().any(is_unheard));
+        heard.unwrap().0.text.clone()
     }
 
     /// Waits until it has said something, and hears it at once.
@@ -163,20 +176,29 @@ fn cannot_start(name: &str, package: &str, error: &io::Error) -> String {
     format!("failed to start {name}: {error}: install {package}, or run `make setup`")
 }
 
-fn drain(from: impl Read + Send + 'static, said: Arc<Said>) -> JoinHandle<()> {
+fn drain(pipe: &OwnedFd, said: Arc<Said>) -> JoinHandle<()> {
+    let pipe = pipe.try_clone().unwrap();
     thread::spawn(move || {
-        let mut lines = BufReader::new(from);
-        let mut line = vec![];
-        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            said.words
-                .lock()
-                .unwrap()
-                .text
-                .push_str(&String::from_utf8_lossy(&line));
+        let (mut chunk, mut rest) = ([0; 4096], vec![]);
+        loop {
+            // What is there is read under the lock: nothing is on its way from the pipe to the words while these are looked at.
+            let _ = retry_on_intr(|| poll(&mut [PollFd::new(&pipe, PollFlags::IN)], None));
+            let mut words = said.words.lock().unwrap();
+            let new = retry_on_intr(|| read(pipe.as_fd(), &mut chunk)).unwrap_or(0);
+            rest.extend_from_slice(&chunk[..new]);
+            let newline = rest.iter().rposition(|byte| *byte == b'\n');
+            let end = if new == 0 {
+                rest.len()
+            } else {
+                newline.map_or(0, |at| at + 1)
+            };
+            words.text.push_str(&String::from_utf8_lossy(&rest[..end]));
+            rest.drain(..end);
+            words.ended += usize::from(new == 0);
             said.more.notify_all();
-            line.clear();
+            if new == 0 {
+                return;
+            }
         }
-        said.words.lock().unwrap().ended += 1;
-        said.more.notify_all();
     })
 }
