@@ -3,10 +3,10 @@
 //! parser reads it. So a layout accepts no line that the complete parser does not, and finds the same values
 //! (property tests in `layout/tests.rs`).
 
+mod ending;
 mod learn;
 mod literal;
 mod quotes;
-mod ending;
 
 use fearless_simd::{Simd, SimdBase, SimdMask, u8x32};
 

@@ -308,7 +308,8 @@ impl Tail {
         Ok(None)
     }
 
-    /// A copy of what we follow counts once that is cut. One that was left long ago is a backup.
+    /// A copy of what we follow counts once that is cut. One without a number or a date that nobody has touched for a while is a
+    /// backup: to wait for a cut would be to look at it for ever.
     fn wait_for_cut(&mut self, path: &Path, sibling: &Sibling, copy: Bookmark, now: Now) {
         let is_left = now.unix.saturating_sub(sibling.changed()) > UNDECIDED.as_millis() as UnixMillis;
         if is_left && sibling.may_be_backup(path) {

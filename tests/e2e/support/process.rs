@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
@@ -184,7 +184,7 @@ fn drain(pipe: &OwnedFd, said: Arc<Said>) -> JoinHandle<()> {
             // What is there is read under the lock: nothing is on its way from the pipe to the words while these are looked at.
             let _ = retry_on_intr(|| poll(&mut [PollFd::new(&pipe, PollFlags::IN)], None));
             let mut words = said.words.lock().unwrap();
-            let new = retry_on_intr(|| read(pipe.as_fd(), &mut chunk)).unwrap_or(0);
+            let new = retry_on_intr(|| read(&pipe, &mut chunk)).unwrap_or(0);
             rest.extend_from_slice(&chunk[..new]);
             let newline = rest.iter().rposition(|byte| *byte == b'\n');
             let end = if new == 0 {
