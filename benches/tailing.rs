@@ -215,11 +215,11 @@ fn follow(log: &Path, memory: Option<Memory>, over: &AtomicBool, given: &Mutex<G
     while !over.load(Ordering::SeqCst) {
         let rings = doorbell.wait(timeout, 0, |_| Duration::ZERO);
         let polled = tail.poll(clock.now(), rings.directory, &mut |_, lines| {
-            for line in lines {
+            lines.each(|line| {
                 if let Line::Complete(text) | Line::Unfinished(text) = line {
                     given.lock().unwrap().take(text);
                 }
-            }
+            });
         });
         directories.watch(&tail.directories(), true);
         timeout = match (polled.more, polled.read_bytes) {

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use fearless_simd::dispatch;
+use fearless_simd::{Simd, dispatch};
 use serde::{Deserialize, Serialize};
 
 pub use self::formats::Formats;
@@ -340,27 +340,29 @@ struct Counter<'s> {
 /// What becomes of lines: each ends in exactly one of three counts. `read` is told whether a line is a whole one, and gives
 /// the time stamp of one that was counted.
 #[inline(always)]
-fn each<'a>(
+fn each<'a, S: Simd>(
+    simd: S,
     lines: Lines<'a>,
     counts: &mut LineCounts,
     now: Now,
     mut read: impl FnMut(&'a [u8], bool) -> Result<Option<Option<UnixMillis>>, Reject>,
 ) {
-    for line in lines {
-        let (bytes, finished) = match line {
-            Line::Complete(bytes) => (bytes, true),
-            Line::Unfinished(bytes) => (bytes, false),
-            Line::TooLong => {
-                counts.reject(Reject::TooLong);
-                continue;
+    lines.each_with(
+        simd,
+        #[inline(always)]
+        |line| {
+            let (bytes, finished) = match line {
+                Line::Complete(bytes) => (bytes, true),
+                Line::Unfinished(bytes) => (bytes, false),
+                Line::TooLong => return counts.reject(Reject::TooLong),
+            };
+            match read(bytes, finished) {
+                Ok(Some(time)) => counts.count(time, now),
+                Ok(None) => counts.ignore(),
+                Err(reason) => counts.reject(if finished { reason } else { Reject::Truncated }),
             }
-        };
-        match read(bytes, finished) {
-            Ok(Some(time)) => counts.count(time, now),
-            Ok(None) => counts.ignore(),
-            Err(reason) => counts.reject(if finished { reason } else { Reject::Truncated }),
-        }
-    }
+        },
+    );
 }
 
 impl Counter<'_> {
@@ -372,6 +374,7 @@ impl Counter<'_> {
             Counts::Access(tally) => {
                 let format = self.formats.of(path);
                 dispatch!(learned.cpu(), simd => each(
+                    simd,
                     lines,
                     self.lines,
                     now,
@@ -391,6 +394,7 @@ impl Counter<'_> {
             Counts::App(tally) => {
                 let mut log = None;
                 dispatch!(learned.cpu(), simd => each(
+                    simd,
                     lines,
                     self.lines,
                     now,

@@ -71,12 +71,10 @@ pub(super) fn judge(
     };
     let mut file = FileReport::new(path, "readable", sample.size);
     let unfinished = sample.lines(model.config.limits.line_bytes, &mut |lines| {
-        for line in lines {
-            match line {
-                Line::Complete(line) | Line::Unfinished(line) => judged(&mut file, line, read(line)),
-                Line::TooLong => judged(&mut file, b"", Err(Reject::TooLong)),
-            }
-        }
+        lines.each(|line| match line {
+            Line::Complete(line) | Line::Unfinished(line) => judged(&mut file, line, read(line)),
+            Line::TooLong => judged(&mut file, b"", Err(Reject::TooLong)),
+        });
     });
     if file.lines.total > 0 {
         let decided = model.decoder.decided(&detection);

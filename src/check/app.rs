@@ -21,12 +21,10 @@ pub(super) fn judge(path: String, sample: &Sample, model: &Model) -> FileReport 
     };
     let mut file = FileReport::new(path, "readable", sample.size);
     sample.lines(model.config.limits.line_bytes, &mut |lines| {
-        for line in lines {
-            match line {
-                Line::Complete(line) | Line::Unfinished(line) => judged(&mut file, line, read(line)),
-                Line::TooLong => judged(&mut file, b"", Err(Reject::TooLong)),
-            }
-        }
+        lines.each(|line| match line {
+            Line::Complete(line) | Line::Unfinished(line) => judged(&mut file, line, read(line)),
+            Line::TooLong => judged(&mut file, b"", Err(Reject::TooLong)),
+        });
     });
     file.events = events;
     rejected_finding(&mut file, |reason| match reason {

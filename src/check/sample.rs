@@ -84,10 +84,10 @@ mod tests {
         assert!(sample.bytes.len() as u64 <= TAIL_BYTES && sample.bytes.starts_with(b"12345678\n"));
         let mut lines = 0;
         let unfinished = sample.lines(64, &mut |given| {
-            for line in given {
+            given.each(|line| {
                 assert_eq!(line, Line::Complete(b"12345678"));
                 lines += 1;
-            }
+            });
         });
         assert!(unfinished && lines > 29_000, "{lines}");
 

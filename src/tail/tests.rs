@@ -112,14 +112,14 @@ impl Bench {
         };
         let dir = self.dir.path();
         self.last = self.tail.poll(now, sweep, &mut |_, given| {
-            for line in given {
+            given.each(|line| {
                 happens(dir);
                 lines.push(match line {
                     Line::Complete(bytes) => String::from_utf8_lossy(bytes).into_owned(),
                     Line::TooLong => "TOO LONG".into(),
                     Line::Unfinished(bytes) => format!("UNFINISHED {}", String::from_utf8_lossy(bytes)),
                 });
-            }
+            });
         });
         self.lines.extend(lines.iter().cloned());
         lines

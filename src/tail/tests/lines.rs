@@ -98,10 +98,12 @@ fn lines_over_the_limit_are_passed_over_without_being_held() {
         let mut follower = Follower::new(path.as_path().into(), file, Position::start(id), Duration::ZERO);
         let (mut buffer, mut seen) = (vec![], vec![]);
         let sink = &mut |lines: Lines<'_>| {
-            seen.extend(lines.map(|line| match line {
-                Line::Complete(bytes) => bytes.len(),
-                _ => 0,
-            }));
+            lines.each(|line| {
+                seen.push(match line {
+                    Line::Complete(bytes) => bytes.len(),
+                    _ => 0,
+                });
+            });
         };
         follower
             .read(&mut buffer, limit, u64::MAX, written, Duration::ZERO, sink)
