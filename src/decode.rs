@@ -294,7 +294,12 @@ impl Reader {
             _ => return Ok(self.read(line)?.as_ref().map(count)),
         };
         if let Some((values, times)) = learned.find(simd, of, line) {
-            let request = request::build_with(&values, Units::SECONDS, |text| times.parse(text))?;
+            let request = request::build_with(
+                &values,
+                Units::SECONDS,
+                #[inline(always)]
+                |text| times.parse_seconds(text),
+            )?;
             // All of it is borrowed from the line: there is nothing to drop, and to find that out takes longer than a number.
             let request = ManuallyDrop::new(request);
             return Ok(Some(count(&request)));

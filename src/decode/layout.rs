@@ -164,6 +164,9 @@ impl<'a> Values<'_, 'a> {
 
     #[inline(always)]
     fn at(&self, place: u8) -> Option<&'a [u8]> {
+        if place == ABSENT {
+            return None;
+        }
         let (begin, end) = self.found[usize::from(place)];
         let value = self.line.get(begin..end)?;
         (!matches!(value, [] | [b'-'])).then_some(value)

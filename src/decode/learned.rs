@@ -3,7 +3,7 @@
 use fearless_simd::{Level as Cpu, Simd};
 
 use super::layout::{Found, Layout, NONE_FOUND, Quotes, Values};
-use super::time;
+use super::{number, time};
 use crate::record::{Level, UnixMillis};
 use crate::words;
 
@@ -55,6 +55,8 @@ struct Repeated {
 pub(super) struct LastTime {
     text: Vec<u8>,
     time: Option<UnixMillis>,
+    /// When its second began, where it has milliseconds.
+    second: Option<UnixMillis>,
 }
 
 impl Default for Learned {
@@ -154,41 +156,105 @@ fn place<S: Simd>(
 /// Up to the point before the milliseconds: `2023-12-02T11:16:47.`
 const TO_THE_SECOND: usize = 20;
 
-/// `381`
-const MILLIS: usize = 3;
-
 impl LastTime {
     /// Reads a time stamp.
     #[inline]
     pub(super) fn parse(&mut self, text: &[u8]) -> Option<UnixMillis> {
-        if !words::same(&self.text, text) {
-            let time = self.same_second(text).or_else(|| time::parse(text));
-            self.text.clear();
-            self.time = time.filter(|_| text.len() <= TIME_BYTES);
-            if self.time.is_some() {
-                self.text.extend_from_slice(text);
-            }
-            return time;
+        if let Some(time) = self.same_second(text) {
+            return Some(time);
         }
-        self.time
+        if words::same(&self.text, text) {
+            return self.time;
+        }
+        let time = time::parse(text);
+        self.text.clear();
+        self.time = time.filter(|_| text.len() <= TIME_BYTES);
+        if self.time.is_some() {
+            self.text.extend_from_slice(text);
+        }
+        self.second = self.time.and_then(|time| Some(time - second_and_millis(text)?.1));
+        time
+    }
+
+    /// The same, for stamps of whole seconds, most of which are the last one again.
+    #[inline(always)]
+    pub(super) fn parse_seconds(&mut self, text: &[u8]) -> Option<UnixMillis> {
+        if words::same(&self.text, text) {
+            return self.time;
+        }
+        self.parse(text)
     }
 
     /// The time stamp where it differs from the last one in nothing but its milliseconds.
     #[inline]
     fn same_second(&self, text: &[u8]) -> Option<UnixMillis> {
-        let split = |text| {
-            let (second, rest): (&[u8], _) = <[u8]>::split_at_checked(text, TO_THE_SECOND)?;
-            let (millis, zone) = rest.split_at_checked(MILLIS)?;
-            let digits = millis.iter().all(u8::is_ascii_digit) && second.ends_with(b".");
-            let zoned = zone.first().is_some_and(|byte| !byte.is_ascii_digit());
-            let millis = millis
-                .iter()
-                .fold(0, |sum, digit| sum * 10 + i64::from(digit & 0xf));
-            (digits && zoned).then_some((second, millis, zone))
-        };
-        let (second, millis, zone) = split(text)?;
-        let (last_second, last_millis, last_zone) = split(&self.text)?;
-        let time = self.time? - last_millis + millis;
-        (second == last_second && zone == last_zone).then_some(time)
+        let second = self.second?;
+        let ([to_the_second, zone], millis) = second_and_millis(text)?;
+        let (last, rest) = self.text.split_at_checked(TO_THE_SECOND)?;
+        let same = words::same(last, to_the_second) && words::same(rest.get(3..)?, zone);
+        same.then_some(second + millis)
+    }
+}
+
+/// What is around the milliseconds of a time stamp, and these.
+#[inline]
+fn second_and_millis(text: &[u8]) -> Option<([&[u8]; 2], i64)> {
+    let (second, rest) = text.split_at_checked(TO_THE_SECOND)?;
+    let (millis, zone) = rest.split_first_chunk::<3>()?;
+    let millis = number::together(*millis)?;
+    let more = zone.first().is_none_or(u8::is_ascii_digit);
+    (second.ends_with(b".") && !more).then_some(([second, zone], millis.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_read_as_if_it_were_the_first() {
+        let mut last = LastTime::default();
+        for text in [
+            "2023-12-02T11:16:47.381+0500",
+            "2023-12-02T11:16:47.381+0500",
+            "2023-12-02T11:16:47.999+0500",
+            "2023-12-02T11:16:47.000+0500",
+            "2023-12-02T11:16:47.381+0300",
+            "2023-12-02T11:16:48.381+0300",
+            "2023-12-02T11:16:48.38+0300",
+            "2023-12-02T11:16:48.3811+0300",
+            "2023-12-02T11:16:48.x81+0300",
+            "2023-12-02T11:16:48.381Z",
+            "2023-12-02T11:16:48.382Z",
+            "2023-12-02T11:16:48.382",
+            "2023-12-02T11:16:48.383",
+            "2023-12-02T11:16:48Z",
+            "nothing",
+            "2023-12-02T11:16:48.383Z",
+        ] {
+            assert_eq!(
+                last.parse(text.as_bytes()),
+                time::parse(text.as_bytes()),
+                "{text}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn stamps_in_any_order_are_read_alike(
+            texts in prop::collection::vec(
+                "2023-12-02[T ]11:16:4[78](\\.[0-9]{2,4})?(Z|\\+0[35]:?00)?|2[89]/Nov/2023:22:24:44 \\+0[01]00|17015126[0-9]{2}(\\.[0-9]{3})?",
+                0..20,
+            ),
+        ) {
+            let (mut any, mut seconds) = (LastTime::default(), LastTime::default());
+            for text in &texts {
+                let time = time::parse(text.as_bytes());
+                prop_assert_eq!(any.parse(text.as_bytes()), time, "{}", text);
+                prop_assert_eq!(seconds.parse_seconds(text.as_bytes()), time, "{}", text);
+            }
+        }
     }
 }

@@ -127,7 +127,7 @@ fn short(text: &[u8]) -> Option<(u64, usize)> {
 
 /// So many digits as a number; without an early end there is nothing to guess.
 #[inline(always)]
-fn together<const N: usize>(text: [u8; N]) -> Option<u32> {
+pub(super) fn together<const N: usize>(text: [u8; N]) -> Option<u32> {
     let digits = text.map(|byte| byte.wrapping_sub(b'0'));
     let odd = digits.iter().fold(false, |odd, digit| odd | (*digit > 9));
     let value = digits

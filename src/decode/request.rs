@@ -69,16 +69,21 @@ pub(super) fn build_with<'a>(
         }
     };
     // `status` is a word to some loggers, whose number has another name.
-    let status = status.and_then(|text| {
-        integer(&text).or_else(|| said.all(Field::Status).skip(1).find_map(|text| integer(&text)))
-    });
+    let status = match status {
+        Some(text) => match integer(&text) {
+            None => said.all(Field::Status).skip(1).find_map(|text| integer(&text)),
+            known => known,
+        },
+        None => None,
+    };
     let text = |field| said.first(field).unwrap_or_default();
     Ok(Request {
         code: status.map_or(Code::NONE, Code::new),
         client_gave_up: matches!(status, Some(499 | 0 | -1)),
-        duration: said
-            .first(Field::RequestTime)
-            .map_or(Err(Unmeasured::Missing), |text| duration(&text, units.request)),
+        duration: match said.first(Field::RequestTime) {
+            Some(text) => duration(&text, units.request),
+            None => Err(Unmeasured::Missing),
+        },
         bytes: bytes(said),
         cache: said.first(Field::CacheStatus).and_then(|text| cache(&text)),
         protocol: version
@@ -93,9 +98,13 @@ pub(super) fn build_with<'a>(
             untold: 0,
         },
         // `time` and `ts` mean other things to some loggers, so the first that is a time stamp.
-        time: said.first(Field::Time).and_then(|text| {
-            time(&text).or_else(|| said.all(Field::Time).skip(1).find_map(|text| time(&text)))
-        }),
+        time: match said.first(Field::Time) {
+            Some(text) => match time(&text) {
+                None => said.all(Field::Time).skip(1).find_map(|text| time(&text)),
+                known => known,
+            },
+            None => None,
+        },
         line,
         id: said.first(Field::RequestId).filter(|id| is_id(id)),
     })
@@ -122,7 +131,7 @@ pub(super) fn without_scheme(url: Text<'_>) -> Text<'_> {
 }
 
 /// Reads what most requests are, `GET /path HTTP/1.1`. `None` says nothing about the others.
-#[inline]
+#[inline(always)]
 fn usual(text: &[u8]) -> Option<(Method, &[u8], Protocol)> {
     let (method, rest) = match text {
         [b'G', b'E', b'T', b' ', rest @ ..] => (Method::Get, rest),
@@ -218,12 +227,16 @@ fn has_space_or_control(text: &[u8]) -> bool {
 }
 
 /// The scheme of an absolute-form target.
-#[inline]
+#[inline(always)]
 fn absolute_scheme(target: &[u8]) -> Option<&[u8]> {
     // As nearly all are: an absolute path.
     if target.starts_with(b"/") {
         return None;
     }
+    scheme_of(target)
+}
+
+fn scheme_of(target: &[u8]) -> Option<&[u8]> {
     let colon = target.iter().position(|byte| *byte == b':')?;
     let (scheme, rest) = target.split_at(colon);
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
@@ -246,11 +259,16 @@ fn is_authority(target: &[u8]) -> bool {
 }
 
 #[inline(always)]
+fn number<'a>(said: &impl Said<'a, Field>, field: Field) -> Option<u64> {
+    u64::try_from(integer(&said.first(field)?)?).ok()
+}
+
+#[inline(always)]
 fn bytes<'a>(said: &impl Said<'a, Field>) -> u64 {
-    let number = |field| u64::try_from(integer(&said.first(field)?)?).ok();
-    number(Field::BodyBytes)
-        .or_else(|| number(Field::Bytes))
-        .unwrap_or(0)
+    match number(said, Field::BodyBytes) {
+        Some(bytes) => bytes,
+        None => number(said, Field::Bytes).unwrap_or(0),
+    }
 }
 
 fn cache(text: &[u8]) -> Option<Cache> {
@@ -275,15 +293,29 @@ fn protocol(text: &[u8]) -> Protocol {
     }
 }
 
+#[inline(always)]
 fn scheme(field: Option<&Text<'_>>, line: Option<&RequestLine<'_>>) -> Scheme {
-    let from_target = || line.and_then(|line| absolute_scheme(&line.target));
-    match field.map(|text| &**text).or_else(from_target) {
+    let text = match (field, line) {
+        (Some(text), _) => Some(&**text),
+        (None, Some(line)) => absolute_scheme(&line.target),
+        (None, None) => None,
+    };
+    match text {
         // As nginx writes it.
         Some(b"http") => Scheme::Http,
         Some(b"https") => Scheme::Https,
-        Some(text) if text.eq_ignore_ascii_case(b"http") => Scheme::Http,
-        Some(text) if text.eq_ignore_ascii_case(b"https") => Scheme::Https,
-        _ => Scheme::Unknown,
+        Some(text) => named_scheme(text),
+        None => Scheme::Unknown,
+    }
+}
+
+fn named_scheme(name: &[u8]) -> Scheme {
+    if name.eq_ignore_ascii_case(b"http") {
+        Scheme::Http
+    } else if name.eq_ignore_ascii_case(b"https") {
+        Scheme::Https
+    } else {
+        Scheme::Unknown
     }
 }
 
