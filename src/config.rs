@@ -1,6 +1,7 @@
 //! Configuration: raw YAML to validated values, once. Whoever holds a [`Config`] need not check it again.
 
 mod print;
+mod profile;
 mod raw;
 pub(crate) mod scalar;
 mod sources;
@@ -121,7 +122,7 @@ impl Config {
     /// # Errors
     /// Where the file cannot be read or anything in it or in `overrides` is not as it must be.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let profile = raw::Config::parse(PROFILE).map_err(|error| error.of("built-in profile"))?;
+        let profile = profile::built_in();
         let Some(file) = file else {
             return validate(profile, overrides).map_err(|error| error.of("built-in profile"));
         };
