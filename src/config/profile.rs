@@ -8,10 +8,15 @@ use super::raw::{Access, App, Config, Endpoint, Format, Latency, Limits, Objecti
 /// Of what has a latency objective, but for `/long_dummy`.
 const USUAL: Option<(&str, &str)> = Some(("400ms", "0.9"));
 
-type Latencies = Option<(&'static str, &'static str)>;
+/// Method, path, availability, latency. What has no objective is a probe.
+type Row = (
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+    Option<(&'static str, &'static str)>,
+);
 
-/// Method, path, availability, latency.
-const ENDPOINTS: [(&str, &str, Option<&str>, Latencies); 15] = [
+const ENDPOINTS: [Row; 15] = [
     ("GET", "/", Some("0.99"), None),
     ("POST", "/", Some("0.99"), None),
     ("GET", "/ping", None, None),
@@ -58,7 +63,7 @@ pub(super) fn built_in() -> Config {
     }
 }
 
-fn endpoint((method, path, availability, latency): (&str, &str, Option<&str>, Latencies)) -> Endpoint {
+fn endpoint((method, path, availability, latency): Row) -> Endpoint {
     let latency = latency.map(|(under, ratio)| Latency {
         under: text(under),
         ratio: text(ratio),

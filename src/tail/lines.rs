@@ -18,8 +18,7 @@ pub enum Line<'a> {
     Unfinished(&'a [u8]),
 }
 
-/// Lines of one file in their order, handed on at once: what is the same for all of them is done once. Who takes them
-/// takes all; those left would be lost.
+/// Lines of one file in their order, handed on at once: what is the same for all of them is done once.
 #[derive(Debug)]
 pub struct Lines<'a> {
     /// Complete lines.
