@@ -44,7 +44,7 @@ exporter 2
 rm -r "$dir/state"
 exporter 3 --source.read-from beginning
 exporter 4 --config.file src/config/profile.yaml
-# What ran, the first first; of vectors only valgrind's own, which are asked for apart.
+# What ran, by its first call; but no vectors, of which other processors have others.
 names() {
 	awk '
 		function said(prefix) { id = $1; sub(prefix, "", id); return id }
@@ -53,7 +53,7 @@ names() {
 		/^fn=/ && here ~ /bingo-exporter$/ && name[id] !~ /vectorize_avx/ { print name[id] }
 	' "$dir/calls.$1"
 }
-# Each processor has vectors of its own; and valgrind has no vDSO.
+# What is needed without valgrind: the vDSO, and vectors that its processor has not.
 others() {
 	nm target/order/release/bingo-exporter | awk -v one="$1" '$3 ~ one { print $3 }'
 }

@@ -156,6 +156,9 @@ fn place<S: Simd>(
 /// Up to the point before the milliseconds: `2023-12-02T11:16:47.`
 const TO_THE_SECOND: usize = 20;
 
+/// `381`
+const MILLIS: usize = 3;
+
 impl LastTime {
     /// Reads a time stamp.
     #[inline]
@@ -191,7 +194,7 @@ impl LastTime {
         let second = self.second?;
         let ([to_the_second, zone], millis) = second_and_millis(text)?;
         let (last, rest) = self.text.split_at_checked(TO_THE_SECOND)?;
-        let same = words::same(last, to_the_second) && words::same(rest.get(3..)?, zone);
+        let same = words::same(last, to_the_second) && words::same(rest.get(MILLIS..)?, zone);
         same.then_some(second + millis)
     }
 }
@@ -200,7 +203,7 @@ impl LastTime {
 #[inline]
 fn second_and_millis(text: &[u8]) -> Option<([&[u8]; 2], i64)> {
     let (second, rest) = text.split_at_checked(TO_THE_SECOND)?;
-    let (millis, zone) = rest.split_first_chunk::<3>()?;
+    let (millis, zone) = rest.split_first_chunk::<MILLIS>()?;
     let millis = number::together(*millis)?;
     let more = zone.first().is_none_or(u8::is_ascii_digit);
     (second.ends_with(b".") && !more).then_some(([second, zone], millis.into()))

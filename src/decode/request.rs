@@ -68,6 +68,7 @@ pub(super) fn build_with<'a>(
             unusual(whole, parts)
         }
     };
+    // Matches here and below: of closures the compiler leaves some out of line, and each call costs more than what it does.
     // `status` is a word to some loggers, whose number has another name.
     let status = match status {
         Some(text) => match integer(&text) {
